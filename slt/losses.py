@@ -1,0 +1,208 @@
+r"""Training, cross-validation, WAIC and generalization losses from the matrix $\log p(X_i \mid w_s)$ (floor 1).
+
+Each function takes `log_lik`, shape `(draws, n)`, and returns `(n,)` terms in nats per observation. The book's symbol
+is `.mean()`; its standard error is `slt.mean_se(terms).se`; two models on the same data are compared by
+`slt.mean_se(terms_a - terms_b)`. The matrix may come from any sampler; `log_weights` serves quadrature and importance
+sampling.
+"""
+
+import warnings
+from functools import partial
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from slt import _arviz
+from slt._arrays import (
+    LogLik,
+    LogWeights,
+    Pointwise,
+    SltWarning,
+    check_beta,
+    check_log_lik,
+    check_log_weights,
+    in_input_precision,
+    is_tracer,
+    log_mean_exp,
+)
+
+
+@jax.jit
+def _predictive_loss(log_lik, log_weights):
+    return -log_mean_exp(log_lik, log_weights=log_weights)
+
+
+@jax.jit
+def _variance(log_lik, log_weights):
+    if log_weights is None:
+        return jnp.var(log_lik, axis=0)
+    w = jax.nn.softmax(log_weights).astype(log_lik.dtype)[:, None]
+    mean = (w * log_lik).sum(0)
+    return (w * (log_lik - mean) ** 2).sum(0)
+
+
+@partial(jax.jit, static_argnames="beta")
+def _importance_cv(log_lik, log_weights, beta):
+    deleted = log_mean_exp(-beta * log_lik, log_weights=log_weights)
+    return deleted - log_mean_exp((1 - beta) * log_lik, log_weights=log_weights)
+
+
+def training_loss(log_lik: LogLik, *, log_weights: LogWeights | None = None) -> Pointwise:
+    r"""Training loss $T_n$, one term per observation.
+
+    $$T_n = -\frac1n \sum_i \log \mathbb{E}_w[p(X_i \mid w)]$$
+
+    **Arguments:** `log_lik`: $\log p(X_i \mid w_s)$, shape `(draws, n)`, in nats, draws from the posterior.
+    `log_weights`: log posterior weights of the draws, shape `(draws,)`, up to a constant; `None` for equal weights.
+    **Returns:** shape `(n,)`, nats per observation; $T_n$ is its `.mean()`.
+    **Raises:** `ValueError` if `log_lik` is not 2-D, has one draw or no observation, or is not finite.
+    **Source:** Watanabe (2018), section 1.6.
+
+    >>> log_lik = jnp.log(jnp.array([[0.5, 0.2], [0.3, 0.4]]))
+    >>> jnp.exp(-training_loss(log_lik)).round(6).tolist() == jnp.array([0.4, 0.3]).round(6).tolist()
+    True
+    """
+    a = check_log_lik(log_lik)
+    return in_input_precision(_predictive_loss, a, check_log_weights(log_weights, a.shape[0]))
+
+
+def generalization_loss(log_lik_new: LogLik, *, log_weights: LogWeights | None = None) -> Pointwise:
+    r"""Generalization loss $G_n$ estimated on data that the posterior has not seen, one term per new observation.
+
+    $$G_n = -\int q(x) \log \mathbb{E}_w[p(x \mid w)]\,dx
+    \approx -\frac1m \sum_{j=1}^m \log \mathbb{E}_w[p(X'_j \mid w)], \qquad X'_j \sim q$$
+
+    **Arguments:** `log_lik_new`: $\log p(X'_j \mid w_s)$, shape `(draws, m)`, in nats, for new observations from the
+    truth. `log_weights`: as in `training_loss`.
+    **Returns:** shape `(m,)`, nats per observation; the estimate of $G_n$ is its `.mean()`.
+    **Raises:** `ValueError` as in `training_loss`.
+    **Source:** Watanabe (2018), section 1.6.
+
+    >>> log_lik_new = jnp.log(jnp.array([[0.5, 0.2], [0.3, 0.4]]))
+    >>> bool(jnp.allclose(generalization_loss(log_lik_new), -jnp.log(jnp.array([0.4, 0.3]))))
+    True
+    """
+    a = check_log_lik(log_lik_new, name="log_lik_new")
+    return in_input_precision(_predictive_loss, a, check_log_weights(log_weights, a.shape[0]))
+
+
+def functional_variance(log_lik: LogLik, *, log_weights: LogWeights | None = None) -> Pointwise:
+    r"""Functional variance $V_n$: posterior variance of the log-likelihood, one term per observation.
+
+    $$V_n = \sum_i \mathbb{V}_w[\log p(X_i \mid w)]$$
+
+    **Arguments:** `log_lik`: $\log p(X_i \mid w_s)$, shape `(draws, n)`, in nats. `log_weights`: as in `training_loss`.
+    **Returns:** shape `(n,)`, nats²; $V_n$ is its `.sum()` (not its mean). Variance over draws with `ddof=0`
+    (R's loo uses `ddof=1`).
+    **Raises:** `ValueError` as in `training_loss`.
+    **Source:** Watanabe (2018), section 1.6; Watanabe (2010).
+
+    >>> functional_variance(jnp.array([[-1.0, -2.0], [-3.0, -2.0]])).tolist()
+    [1.0, 0.0]
+    """
+    a = check_log_lik(log_lik)
+    return in_input_precision(_variance, a, check_log_weights(log_weights, a.shape[0]))
+
+
+def waic_loss(log_lik: LogLik, *, beta: float = 1.0, log_weights: LogWeights | None = None) -> Pointwise:
+    r"""Widely applicable information criterion $W_n$, one term per observation.
+
+    $$W_n = T_n + \frac{\beta}{n} \sum_i \mathbb{V}_w[\log p(X_i \mid w)]$$
+
+    **Arguments:** `log_lik`: $\log p(X_i \mid w_s)$, shape `(draws, n)`, in nats, untempered, draws from the posterior
+    at inverse temperature `beta`. `log_weights`: as in `training_loss`.
+    **Returns:** shape `(n,)`, nats per observation; $W_n$ is its `.mean()`. The deviance scale is $2nW_n$, the elpd
+    scale $-nW_n$. It estimates the same thing as cross-validation: the loss of prediction, not the evidence.
+    **Raises:** `ValueError` as in `training_loss`, or if `beta` is not positive.
+    **Source:** Watanabe (2018), section 1.6; Watanabe (2010); posterior variance with `ddof=0`.
+
+    >>> log_lik = jnp.log(jnp.array([[0.5, 0.2], [0.5, 0.2]]))  # equal draws: V = 0
+    >>> bool(jnp.allclose(waic_loss(log_lik), training_loss(log_lik)))
+    True
+    """
+    check_beta(beta)
+    a = check_log_lik(log_lik)
+    w = check_log_weights(log_weights, a.shape[0])
+    return in_input_precision(lambda a, w: _predictive_loss(a, w) + beta * _variance(a, w), a, w)
+
+
+def cv_loss(
+    log_lik: LogLik,
+    *,
+    beta: float = 1.0,
+    method: Literal["psis", "plain"] = "psis",
+    log_weights: LogWeights | None = None,
+) -> Pointwise:
+    r"""Leave-one-out cross-validation loss $C_n$ by importance sampling, one term per observation.
+
+    $$C_n = -\frac1n \sum_i \log
+    \frac{\mathbb{E}_w[p(X_i \mid w)^{1-\beta}]}{\mathbb{E}_w[p(X_i \mid w)^{-\beta}]},
+    \qquad\text{at } \beta = 1\text{:}\quad C_n = \frac1n \sum_i \log \mathbb{E}_w\Big[\frac{1}{p(X_i \mid w)}\Big]$$
+
+    **Arguments:** `log_lik`: $\log p(X_i \mid w_s)$, shape `(draws, n)`, in nats, untempered, draws from the posterior
+    at inverse temperature `beta`. `method`: `"psis"` smooths the largest importance weights $p(X_i \mid w_s)^{-\beta}$
+    by a fitted generalized Pareto distribution and warns where its shape $k$ is too large; `"plain"` is the formula
+    above. `log_weights`: as in `training_loss`; they need `method="plain"`.
+    **Returns:** shape `(n,)`, nats per observation; $C_n$ is its `.mean()`.
+    **Raises:** `ValueError` as in `waic_loss`, for an unknown method, for weights with `"psis"`, and for `"psis"` under
+    `jit`. Warns (`SltWarning`) with the observations whose $k$ exceeds $\min(1 - 1/\log_{10} S, 0.7)$.
+    **Source:** Watanabe (2018), section 1.6; Vehtari, Gelman and Gabry (2017) for the smoothing.
+
+    >>> log_lik = jnp.log(jnp.array([[0.5, 0.2], [0.25, 0.2]]))
+    >>> jnp.exp(cv_loss(log_lik, method="plain")).round(4).tolist()  # means of 1/p: (2 + 4)/2 and 5
+    [3.0, 5.0]
+    """
+    check_beta(beta)
+    a = check_log_lik(log_lik)
+    w = check_log_weights(log_weights, a.shape[0])
+    if method == "plain":
+        return in_input_precision(partial(_importance_cv, beta=beta), a, w)
+    if method != "psis":
+        raise ValueError(f'method must be "psis" or "plain"; got {method!r}.')
+    if w is not None:
+        raise ValueError('Pareto smoothing needs equally weighted draws; with log_weights use method="plain".')
+    if is_tracer(a):
+        raise ValueError('Pareto smoothing runs outside jit and vmap; inside them use method="plain".')
+    smoothed, k = _arviz.psis(-beta * np.asarray(a))
+    _warn_if_heavy(k, a.shape[0])
+    terms = np.asarray(
+        in_input_precision(lambda v, r: log_mean_exp(r) - log_mean_exp(r + v), np.asarray(a), smoothed)
+    ).astype(a.dtype)
+    return jnp.asarray(terms) if isinstance(a, jax.Array) else terms
+
+
+def pareto_k(log_lik: LogLik, *, beta: float = 1.0) -> np.ndarray:
+    r"""Shape $\hat k$ of the tail of the importance weights of leave-one-out, one per observation.
+
+    $$p(X_i \mid w_s)^{-\beta} \text{ has a finite moment of order } r \text{ iff (nearly) } k_i < 1/r$$
+
+    **Arguments:** `log_lik`, `beta`: as in `cv_loss`.
+    **Returns:** shape `(n,)`, no unit. Below 0.5 the weights have a finite variance; above
+    $\min(1 - 1/\log_{10} S, 0.7)$ the term of `cv_loss` cannot be trusted: refit without that observation.
+    **Raises:** `ValueError` as in `waic_loss`.
+    **Source:** Vehtari, Simpson, Gelman, Yao and Gabry (2024); the fit is ArviZ's.
+
+    >>> rng = np.random.default_rng(0)
+    >>> tail = np.log(1 - rng.random((4000, 1))) * 0.4  # 1/p is Pareto distributed with k = 0.4
+    >>> bool(abs(pareto_k(tail)[0] - 0.4) < 0.15)
+    True
+    """
+    check_beta(beta)
+    return _arviz.psis(-beta * np.asarray(check_log_lik(log_lik)))[1]
+
+
+def _warn_if_heavy(k: np.ndarray, draws: int) -> None:
+    threshold = min(1 - 1 / np.log10(draws), 0.7)
+    flagged: Any = np.flatnonzero(~(k <= threshold))
+    if flagged.size:
+        shown = ", ".join(map(str, flagged[:10])) + (", ..." if flagged.size > 10 else "")
+        warnings.warn(
+            f"Pareto k exceeds {threshold:.2f} for {flagged.size} of {k.size} observations "
+            f"(indices {shown}; largest k = {np.nanmax(k):.2f}): the posterior without such an observation is too far "
+            "from the posterior with it, and its leave-one-out term is unreliable. Refit without each of them, "
+            "or use exact leave-one-out where there is a closed form (slt.conjugate).",
+            SltWarning,
+            stacklevel=3,
+        )

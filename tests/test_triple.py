@@ -1,0 +1,153 @@
+"""The triple against SciPy densities, closed-form entropies and sampling."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+from scipy import integrate, stats
+
+import slt
+from slt import Triple, draw_data, draw_prior, empirical_entropy, entropy, log_density, log_prior
+
+NORMAL = Triple(
+    dist.Normal(0.5, 2.0),
+    lambda mu, sigma: dist.Normal(mu, sigma),
+    {"mu": dist.Normal(0, 10), "sigma": dist.HalfNormal(3.0)},
+)
+MIXTURE = Triple(
+    dist.MixtureSameFamily(dist.Categorical(jnp.array([0.3, 0.7])), dist.Normal(jnp.array([0.0, 2.0]), 1.0)),
+    lambda b: dist.Normal(b, 1),
+    {"b": dist.Uniform(-3, 3)},
+)
+POISSON = Triple(dist.Poisson(2.5), lambda rate: dist.Poisson(rate), {"rate": dist.Gamma(2.0, 1.0)})
+FIXED = Triple(
+    lambda x: dist.Normal(2 * x, 1 + x),
+    lambda x, a: dist.Normal(a * x, 1.0),
+    {"a": dist.Normal(0, 1)},
+    inputs=np.array([0.0, 1.0, 3.0]),
+)
+RANDOM = Triple(
+    lambda x: dist.Normal(2 * x, jnp.exp(x)),
+    lambda x, a: dist.Normal(a * x, 1.0),
+    {"a": dist.Normal(0, 1)},
+    inputs=dist.Normal(0.25, 1.0),
+)
+HALF = 0.5 * np.log(2 * np.pi * np.e)
+
+
+def mixture_entropy():
+    q = lambda x: 0.3 * stats.norm.pdf(x) + 0.7 * stats.norm.pdf(x, 2)  # noqa: E731
+    return -integrate.quad(lambda x: q(x) * np.log(q(x)), -12, 14, epsabs=1e-12)[0]
+
+
+ENTROPIES = [
+    (NORMAL, HALF + np.log(2.0)),
+    (MIXTURE, mixture_entropy()),
+    (POISSON, float(stats.poisson(2.5).entropy())),
+    (FIXED, HALF + np.log([1.0, 2.0, 4.0]).mean()),
+    (RANDOM, HALF + 0.25),  # E[log sd] = E[x]
+]
+
+
+@pytest.mark.parametrize(("triple", "exact"), ENTROPIES, ids=["normal", "mixture", "poisson", "fixed", "random"])
+def test_entropy_is_exact(triple, exact):
+    np.testing.assert_allclose(entropy(triple), exact, rtol=1e-7)
+
+
+@pytest.mark.parametrize(("triple", "exact"), ENTROPIES, ids=["normal", "mixture", "poisson", "fixed", "random"])
+def test_empirical_entropy_averages_to_the_entropy(triple, exact, key):
+    # 2,000 data sets; four standard errors. Kills: sign, log base 2, joint density in place of the conditional one.
+    n = 3 if triple is FIXED else 20
+    simulate = jax.vmap(lambda k: empirical_entropy(triple, *draw_data(k, triple, n)).mean())
+    found = slt.mean_se(simulate(jax.random.split(key, 2000)))
+    assert abs(found.mean - exact) < 4 * found.se
+    assert found.se < 0.03
+
+
+def test_log_density_is_scipys(rng):
+    x = rng.normal(size=5)
+    np.testing.assert_allclose(
+        log_density(NORMAL, {"mu": 0.3, "sigma": 1.7}, x), stats.norm(0.3, 1.7).logpdf(x), rtol=1e-6
+    )
+    y = rng.normal(size=3)
+    np.testing.assert_allclose(
+        log_density(FIXED, {"a": 0.4}, FIXED.inputs, y), stats.norm(0.4 * FIXED.inputs, 1).logpdf(y), rtol=1e-6
+    )
+
+
+def test_log_prior_adds_the_parameters():
+    want = stats.norm(0, 10).logpdf(1.0) + stats.halfnorm(0, 3).logpdf(2.0)
+    np.testing.assert_allclose(log_prior(NORMAL, {"mu": 1.0, "sigma": 2.0}), want, rtol=1e-6)
+
+
+def test_draws_follow_the_truth_and_the_prior(key):
+    x, y = draw_data(key, RANDOM, 20_000)
+    assert stats.kstest(np.asarray(x), stats.norm(0.25, 1).cdf).pvalue > 1e-3
+    assert stats.kstest(np.asarray((y - 2 * x) / jnp.exp(x)), stats.norm.cdf).pvalue > 1e-3
+    assert abs(np.corrcoef(x, (y - 2 * x) / jnp.exp(x))[0, 1]) < 4 / np.sqrt(20_000)
+    w = draw_prior(key, NORMAL, 20_000)
+    assert stats.kstest(np.asarray(w["mu"]), stats.norm(0, 10).cdf).pvalue > 1e-3
+    assert stats.kstest(np.asarray(w["sigma"]), stats.halfnorm(0, 3).cdf).pvalue > 1e-3
+    assert abs(np.corrcoef(w["mu"], w["sigma"])[0, 1]) < 4 / np.sqrt(20_000)
+
+
+def test_fixed_inputs_are_returned_as_they_are(key):
+    x, y = draw_data(key, FIXED)
+    np.testing.assert_array_equal(x, FIXED.inputs)
+    assert y.shape == (3,)
+    assert FIXED.conditional
+    assert not NORMAL.conditional
+
+
+def test_vector_inputs_and_outputs(key):
+    triple = Triple(
+        lambda x: dist.Normal(jnp.stack([x.sum(), x[0]]), 1.0).to_event(1),
+        lambda x, w: dist.Normal(w @ x, 1.0).to_event(1),
+        {"w": dist.Normal(0, 1).expand([2, 3]).to_event(2)},
+        inputs=dist.Normal(0, 1).expand([3]).to_event(1),
+    )
+    x, y = draw_data(key, triple, 4)
+    assert (x.shape, y.shape) == ((4, 3), (4, 2))
+    w = draw_prior(key, triple, 5)["w"]
+    assert w.shape == (5, 2, 3)
+    want = stats.norm(np.asarray(x @ w[0].T), 1).logpdf(np.asarray(y)).sum(1)
+    np.testing.assert_allclose(log_density(triple, {"w": w[0]}, x, y), want, rtol=1e-6)
+
+
+PRIOR = {"mu": dist.Normal(0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Triple(dist.Normal(), dist.Normal, {}), "prior must map parameter names"),
+        (lambda: Triple(dist.Normal(), dist.Normal, {"mu": 3.0}), r"prior\['mu'\] must be a .*; got float"),
+        (lambda: Triple(lambda x: dist.Normal(x), dist.Normal, PRIOR), "pass inputs="),
+        (lambda: Triple(dist.Normal(), dist.Normal, PRIOR, inputs=np.zeros(3)), "truth must be a function of x"),
+    ],
+)  # fmt: skip
+def test_a_triple_that_does_not_fit_together_says_so(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_bad_data_and_names_are_named(key):
+    with pytest.raises(ValueError, match="at least 1; got 0"):
+        draw_data(key, NORMAL, 0)
+    with pytest.raises(ValueError, match="at least 1; got None"):
+        draw_data(key, NORMAL)
+    with pytest.raises(ValueError, match="has 3 fixed inputs; got n=7"):
+        draw_data(key, FIXED, 7)
+    with pytest.raises(ValueError, match=r"parameters \['mu', 'sigma'\]; got \['mu'\]"):
+        log_prior(NORMAL, {"mu": 0.0})
+    with pytest.raises(ValueError, match="data are x, y; got 1"):
+        log_density(FIXED, {"a": 0.0}, np.zeros(3))
+    with pytest.raises(ValueError, match=r"at least one observation; got shapes \[\(0,\)\]"):
+        empirical_entropy(NORMAL, np.zeros(0))
+    with pytest.raises(ValueError, match=r"shape \(4,\); got \(4, 2\)"):
+        empirical_entropy(NORMAL, np.zeros((4, 2)))
+    halves = dist.Categorical(jnp.array([0.5, 0.5]))
+    vectors = dist.MixtureSameFamily(halves, dist.Normal(jnp.zeros((2, 3)), 1).to_event(1))
+    with pytest.raises(NotImplementedError, match="event shape"):
+        entropy(Triple(vectors, dist.Normal, PRIOR))
