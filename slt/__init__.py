@@ -38,6 +38,10 @@ _FUNCTIONS = {
 _MODULES = ("conjugate", "data", "experiment", "grading", "losses", "plots", "quadrature", "triple")
 
 __all__ = [
+    "MeanSE",
+    "Posterior",
+    "SltWarning",
+    "Triple",
     "check",
     "conjugate",
     "cv_loss",
@@ -57,16 +61,12 @@ __all__ = [
     "log_prior",
     "losses",
     "mean_se",
-    "MeanSE",
     "nuts",
     "pareto_k",
     "plots",
-    "Posterior",
     "quadrature",
-    "SltWarning",
     "to_datatree",
     "training_loss",
-    "Triple",
     "triple",
     "waic_loss",
 ]

@@ -1,1 +1,199 @@
-"""placeholder until library B lands"""
+"""The only module that touches ArviZ: smoothing of importance weights, diagnostics of chains, DataTree in and out (floor 0).
+
+ArviZ is loaded when a function is first called, never by `import slt`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+LOG_LIKELIHOOD = "log_likelihood"
+MINIMUM_DRAWS = 25  # the Pareto tail is a fifth of the draws and needs five of them
+
+
+def psis(log_ratios: Any, *, r_eff: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    r"""Pareto-smoothed importance weights of each column, and the shape $\hat k$ of its tail.
+
+    $$\tilde\omega_s \propto \begin{cases} r_s & \text{below the tail}\\
+    F^{-1}\bigl((z - \tfrac12)/M;\, \hat k, \hat\sigma\bigr) & \text{for the } z\text{-th smallest of the } M
+    \text{ in the tail}\end{cases}$$
+
+    with $F$ the generalized Pareto distribution fitted to the $M = 3\sqrt{S / r_\mathrm{eff}}$ largest ratios.
+
+    **Arguments:** `log_ratios`: $\log r_s$ of each draw, shape `(draws, n)`, up to a constant per column; for leave-one-out
+    it is $-\beta \log p(X_i \mid w_s)$. `r_eff`: relative efficiency of the draws, effective sample size over draws.
+    **Returns:** log-weights `(draws, n)`, float64, each column normalized to sum to one after exponentiation; and $\hat k$,
+    shape `(n,)`. A tail without spread has bounded weights: it is left as it is, with $\hat k = -\infty$.
+    **Raises:** `ValueError` if `log_ratios` is not 2-D, is not finite or has fewer than 25 draws.
+    **Source:** Vehtari, Simpson, Gelman, Yao and Gabry (2024), computed by ArviZ.
+
+    >>> log_weights, k = psis(np.random.default_rng(0).normal(size=(1000, 2)))
+    >>> np.exp(log_weights).sum(0).round(10).tolist(), k.shape
+    ([1.0, 1.0], (2,))
+    """
+    r = np.asarray(log_ratios, dtype=np.float64)
+    if r.ndim != 2:
+        raise ValueError(f"log_ratios must have shape (draws, n); got {r.shape}.")
+    if not np.isfinite(r).all():
+        raise ValueError(f"log_ratios must be finite; {int((~np.isfinite(r)).sum())} of {r.size} entries are not.")
+    draws = r.shape[0]
+    if draws < MINIMUM_DRAWS:
+        raise ValueError(
+            f"Pareto smoothing needs at least {MINIMUM_DRAWS} draws to see a tail; got {draws}. Draw more, or use "
+            'method="plain".'
+        )
+    if not (np.isfinite(r_eff) and r_eff > 0):
+        raise ValueError(f"r_eff must be a positive number; got {r_eff!r}.")
+    from arviz_stats.base import array_stats
+
+    r = r - r.max(0)
+    # The size of the tail as in the source; ArviZ refuses a tail whose values all agree, so those columns stay here.
+    tail = min(int(3 * np.sqrt(draws / r_eff)) if draws * r_eff > 225 else draws // 5, draws - 1)
+    cutoff = np.partition(r, draws - tail - 1, axis=0)[draws - tail - 1]
+    spread = 1 - np.exp(cutoff) > 1e-12
+    log_weights = r - np.log(np.exp(r).sum(0))
+    k = np.full(r.shape[1], -np.inf)
+    if spread.any():
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            smoothed, k[spread] = array_stats.psislw(-r[:, spread].T, r_eff=r_eff)
+        log_weights[:, spread] = smoothed.T
+    return log_weights, k
+
+
+def rhat(x: Any) -> Any:
+    r"""Split, rank-normalized $\hat R$ of one quantity or of many.
+
+    $$\hat R = \sqrt{\frac{\frac{S-1}{S} W + \frac1S B}{W}}$$
+
+    where $W$ is the variance within half-chains and $B/S$ the one between their means, the larger of the figures
+    for the ranks and for the ranks of the distances from the median.
+
+    **Arguments:** `x`: shape `(chains, draws)` or `(chains, draws, ...)`, at least four draws.
+    **Returns:** a float, or an array of the remaining shape; near 1 when the chains agree, NaN when nothing moved.
+    **Raises:** `ValueError` if the first two axes are missing or there are fewer than four draws.
+    **Source:** Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), computed by ArviZ.
+
+    >>> bool(rhat(np.random.default_rng(0).normal(size=(4, 500))) < 1.01)
+    True
+    """
+    return _diagnostic("rhat", x)
+
+
+def ess(x: Any, *, method: str = "bulk") -> Any:
+    r"""Effective sample size: how many independent draws the chains are worth.
+
+    $$\mathrm{ESS} = \frac{S}{1 + 2 \sum_{t \ge 1} \hat\rho_t}$$
+
+    **Arguments:** `x`: as in `rhat`. `method`: `"bulk"` (ranks), `"tail"` (the worse of the 5 % and 95 % quantiles) or
+    `"mean"` (the values themselves, for the standard error of a posterior mean).
+    **Returns:** a float, or an array of the remaining shape.
+    **Raises:** `ValueError` as in `rhat`.
+    **Source:** Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), computed by ArviZ.
+
+    >>> bool(1500 < ess(np.random.default_rng(0).normal(size=(4, 500))) < 2500)
+    True
+    """
+    options = {"prob": (0.05, 0.95)} if method == "tail" else {}
+    return _diagnostic("ess", x, method=method, **options)
+
+
+def _diagnostic(name: str, x: Any, **options: Any) -> Any:
+    a = np.asarray(x, dtype=np.float64)
+    if a.ndim < 2 or a.shape[1] < 4:
+        raise ValueError(f"{name} needs shape (chains, draws, ...) with at least four draws; got {a.shape}.")
+    from arviz_stats.base import array_stats
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out = np.asarray(getattr(array_stats, name)(a, chain_axis=0, draw_axis=1, **options))
+    return float(out) if out.ndim == 0 else out
+
+
+def is_datatree(tree: Any) -> bool:
+    """Whether `tree` looks like an ArviZ DataTree (or a mapping of groups) rather than a model."""
+    if isinstance(tree, Mapping):
+        return LOG_LIKELIHOOD in tree
+    return hasattr(tree, LOG_LIKELIHOOD) or hasattr(tree, "posterior")
+
+
+def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
+    r"""The matrix $\log p(X_i \mid w_s)$ out of an ArviZ DataTree.
+
+    **Arguments:** `tree`: anything with a `.log_likelihood` or `["log_likelihood"]` group of arrays
+    `(chains, draws, ...)`: a DataTree, an InferenceData, a dictionary. `var_name`: which observed variable; needed when
+    there are several.
+    **Returns:** shape `(chains * draws, n)`, chain after chain; further axes of the variable are flattened.
+    **Raises:** `ValueError` if the group is missing, or if there are several variables and none is named.
+    **Source:** the schema of ArviZ.
+
+    >>> from_datatree({"log_likelihood": {"y": np.zeros((4, 100, 8))}}).shape
+    (400, 8)
+    """
+    group = tree.get(LOG_LIKELIHOOD) if isinstance(tree, Mapping) else getattr(tree, LOG_LIKELIHOOD, None)
+    if group is None:
+        raise ValueError(
+            f"no log_likelihood group in this {type(tree).__name__}. Compute it when you sample (PyMC: "
+            "pm.compute_log_likelihood(tree)), or from the model and the draws: slt.log_lik(model, draws, *data)."
+        )
+    variables = {name: group[name] for name in _names(group)}
+    if var_name is None and len(variables) == 1:
+        (var_name,) = variables
+    if var_name not in variables:
+        shapes = ", ".join(f"{name}: {tuple(v.shape)}" for name, v in variables.items())
+        got = "several observed variables" if var_name is None else f"no observed variable {var_name!r}"
+        example = next(iter(variables), "y")
+        raise ValueError(
+            f"log_likelihood holds {got}; it has {shapes or 'none'} (chains, draws, ...). Name the one that is predicted: "
+            f"slt.log_lik(tree, var_name={example!r}); if one observation is a value of each of them, add their matrices: "
+            "sum(slt.log_lik(tree, var_name=v) for v in names)."
+        )
+    variable = variables[var_name]
+    dims = getattr(variable, "dims", None)
+    if dims is not None and "chain" in dims and "draw" in dims:
+        variable = variable.transpose("chain", "draw", ...)
+    elif dims is not None and "sample" in dims:
+        variable = variable.transpose("sample", ...).expand_dims("chain")
+    values = np.asarray(variable)
+    if values.ndim < 2:
+        raise ValueError(f"log_likelihood[{var_name!r}] must have axes (chains, draws, ...); got shape {values.shape}.")
+    return values.reshape(values.shape[0] * values.shape[1], -1)
+
+
+def to_datatree(posterior: Any, *, data: Mapping[str, Any] | None = None) -> Any:
+    r"""An ArviZ DataTree of a posterior, for `arviz.loo`, `arviz.summary` and the plots of ArviZ.
+
+    **Arguments:** `posterior`: a `Posterior` whose draws have equal weight, such as that of `slt.nuts`.
+    `data`: observed values by name, stored as `observed_data`.
+    **Returns:** a DataTree with groups `posterior` and `log_likelihood` (variable `"x"`, untempered), split into the
+    chains of the sampler if `posterior.diagnostics` knows them, else one chain.
+    **Raises:** `ValueError` for weighted draws (quadrature), which ArviZ would take for equal ones.
+    **Source:** the schema of ArviZ.
+
+    >>> from slt import Posterior
+    >>> to_datatree(Posterior({"w": np.zeros(20)}, np.zeros((20, 3)))).log_likelihood["x"].shape
+    (1, 20, 3)
+    """
+    if posterior.log_weights is not None:
+        raise ValueError(
+            "this posterior has weighted draws (log_weights), which ArviZ would treat as equally likely. Resample them in "
+            "proportion to exp(log_weights) first, or use the losses of slt with log_weights=."
+        )
+    from arviz_base import from_dict
+
+    chains = getattr(posterior.diagnostics, "chains", 1)
+
+    def split(a: Any) -> np.ndarray:
+        values = np.asarray(a)
+        return values.reshape(chains, -1, *values.shape[1:])
+
+    groups: dict[str, Any] = {
+        "posterior": {name: split(a) for name, a in posterior.draws.items()},
+        LOG_LIKELIHOOD: {"x": split(posterior.log_lik)},
+    }
+    if data is not None:
+        groups["observed_data"] = {name: np.asarray(a) for name, a in data.items()}
+    return from_dict(groups)
+
+
+def _names(group: Any) -> Iterable[str]:
+    return list(getattr(group, "data_vars", group))

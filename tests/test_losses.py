@@ -172,6 +172,7 @@ def test_extreme_log_likelihoods_do_not_overflow():
     np.testing.assert_allclose(cv_loss(log_lik, method="plain"), [1e5 - 1 + half, -1e3 + half], rtol=1e-15)
 
 
+@pytest.mark.filterwarnings("ignore:Pareto k:slt.SltWarning")
 def test_smoothed_cv_follows_the_exact_one_where_the_plain_one_is_noisy():
     # One outlier in ten observations: the importance weights are heavy there. Exact leave-one-out is known.
     x = np.append(X, 6.0)
@@ -185,7 +186,7 @@ def test_smoothed_cv_follows_the_exact_one_where_the_plain_one_is_noisy():
         for method, found in errors.items():
             found.append(cv_loss(log_lik, method=method)[-1] - exact[-1])
     root_mean_square = {method: float(np.sqrt(np.mean(np.square(e)))) for method, e in errors.items()}
-    # Seen: plain 0.10, psis 0.07. The bound is the plain error, so a smoothing that does nothing fails.
+    # Seen: plain 0.165, psis 0.131. The bound is the plain error, so a smoothing that does nothing fails.
     assert root_mean_square["psis"] < 0.9 * root_mean_square["plain"]
 
 

@@ -1,0 +1,283 @@
+"""The numbered claims of chapter 1, sections 1 to 4: both sides computed, by independent means.
+
+Monte Carlo comparisons allow 4.5 standard errors: with fixed seeds a correct program passes, and the effect that each
+mutant has is many standard errors.
+"""
+
+import itertools
+import math
+
+import jax
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+from scipy import integrate, special, stats
+
+import slt
+from slt import conjugate, quadrature
+
+SIGMAS = 4.5
+
+
+def near(estimate, exact, sigmas=SIGMAS):
+    """Whether independent terms average to `exact` within Monte Carlo error."""
+    mean, se = slt.mean_se(np.asarray(estimate))
+    return abs(mean - exact) <= sigmas * se
+
+
+def placeholder_triple(truth):
+    return slt.Triple(truth, lambda mu: dist.Normal(mu, 1.0), {"mu": dist.Normal(0.0, 10.0)})
+
+
+# --- Two frameworks ---------------------------------------------------------------------------------------------------
+
+
+def divergence(q, p):
+    """The definition, literally: a sum over {q > 0}, infinite where p = 0 < q."""
+    inside = q > 0
+    with np.errstate(divide="ignore"):
+        return float(np.sum(q[inside] * (np.log(q[inside]) - np.log(p[inside]))))
+
+
+def test_lem_01_kl():
+    # Mutants: the sum over {p > 0} (then the third claim fails), the roles of q and p exchanged (fourth claim).
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        q, p = rng.dirichlet(np.full(5, 0.4), size=2)
+        assert divergence(q, p) >= 0.5 * np.abs(q - p).sum() ** 2 - 1e-12  # Pinsker's inequality, stronger than >= 0
+        assert divergence(q, p) == pytest.approx(special.rel_entr(q, p).sum())
+        assert divergence(q, q) == 0
+    assert divergence(np.array([0.5, 0.5]), np.array([1.0, 0.0])) == np.inf
+    assert divergence(np.array([1.0, 0.0]), np.array([0.5, 0.5])) == pytest.approx(math.log(2))
+
+
+def test_thm_01_ml_kl():
+    # Mutant: KL(p || q_hat) in place of KL(q_hat || p): other values, and another minimizer.
+    x = np.random.default_rng(2).poisson(3.0, size=30)
+    values, frequency = np.unique(x, return_counts=True)
+    q_hat = frequency / 30
+    rates = np.linspace(1.5, 5.0, 3501)
+    triple = slt.Triple(dist.Poisson(3.0), lambda rate: dist.Poisson(rate), {"rate": dist.Gamma(1.0, 1.0)})
+    loss = np.array([-float(np.mean(slt.log_density(triple, {"rate": r}, x))) for r in rates[::50]])
+    kl = special.rel_entr(q_hat, stats.poisson.pmf(values, rates[:, None])).sum(1)
+    np.testing.assert_allclose(loss, stats.entropy(q_hat) + kl[::50], rtol=1e-12)
+    assert rates[kl.argmin()] == pytest.approx(x.mean(), abs=0.0006)  # half a grid step
+    # Both sides are infinite where the model forbids an observation.
+    assert np.isinf(special.rel_entr(q_hat, np.where(values == x[0], 0.0, q_hat)).sum())
+
+
+def test_lem_01_rounding():
+    # Mutant: log h left out: the left side then drifts to +infinity like -log h.
+    x, h_values = np.array([-0.3, 0.4, 1.7, 2.2, 2.2]), np.array([0.1, 0.01, 0.001])
+    loss = -stats.norm.logpdf(x, 0.8, 1.3).mean()
+    for h in h_values:
+        cells, count = np.unique(np.floor(x / h), return_counts=True)
+        q_hat = count / count.sum()
+        mass = stats.norm.cdf((cells + 1) * h, 0.8, 1.3) - stats.norm.cdf(cells * h, 0.8, 1.3)
+        left = stats.entropy(q_hat) + special.rel_entr(q_hat, mass).sum() + math.log(h)
+        assert abs(left - loss) < 2 * h  # |d log p / dx| <= 1.1 / 1.3**2 + ... < 2 on the cells
+
+
+def test_thm_01_loss_kl():
+    # Mutant: KL(p || q) in place of KL(q || p); q is skewed, so the two differ by far more than the tolerance.
+    q, w, sd = stats.gumbel_r(), 0.3, 1.3
+    log_loss = 0.5 * math.log(2 * math.pi * sd**2) + (np.pi**2 / 6 + (np.euler_gamma - w) ** 2) / (2 * sd**2)
+    kl = integrate.quad(lambda x: q.pdf(x) * (q.logpdf(x) - stats.norm.logpdf(x, w, sd)), -5, 60, limit=400)[0]
+    triple = slt.Triple(dist.Gumbel(0.0, 1.0), lambda mu: dist.Normal(mu, sd), {"mu": dist.Normal(0.0, 10.0)})
+    assert slt.entropy(triple) + kl == pytest.approx(log_loss, abs=1e-7)
+    (x,) = slt.draw_data(jax.random.key(3), triple, 100_000)
+    assert near(-slt.log_density(triple, {"mu": w}, x), log_loss)
+
+
+def test_eq_01_optimism():
+    # Normal mean, n = 5: E[L_n(w_hat)] = S - 1/(2n) and E[L(w_hat)] = S + 1/(2n). Mutant: the inequalities reversed.
+    n, x = 5, np.random.default_rng(4).normal(size=(40_000, 5))
+    entropy = 0.5 * math.log(2 * math.pi * math.e)
+    at_minimum = -stats.norm.logpdf(x, x.mean(1, keepdims=True)).mean(1)
+    population = 0.5 * math.log(2 * math.pi) + 0.5 * (1 + x.mean(1) ** 2)
+    assert near(at_minimum, entropy - 1 / (2 * n))
+    assert near(population, entropy + 1 / (2 * n))
+
+
+# --- True distribution ------------------------------------------------------------------------------------------------
+
+ENTROPIES = [
+    (dist.Normal(2.0, 3.0), stats.norm(2, 3), 0.5),
+    (dist.Exponential(0.5), stats.expon(scale=2), 1.0),
+    (dist.Uniform(0.0, 4.0), stats.uniform(0, 4), 0.0),
+]
+
+
+@pytest.mark.parametrize(("truth", "reference", "variance"), ENTROPIES)
+def test_thm_01_entropy(truth, reference, variance):
+    # Mutants: V[S_n] = V/n^2 or V (off by a factor 40); log2 in place of log.
+    n, datasets = 40, 20_000
+    triple = placeholder_triple(truth)
+    (x,) = slt.draw_data(jax.random.key(5), triple, n * datasets)
+    terms = np.asarray(slt.empirical_entropy(triple, x), dtype=np.float64).reshape(datasets, n).mean(1)
+    # The uniform truth has no fluctuation: 1e-6 covers float32, which cannot be blamed on Monte Carlo.
+    assert abs(terms.mean() - reference.entropy()) <= SIGMAS * slt.mean_se(terms).se + 1e-6
+    squares = n * (terms - reference.entropy()) ** 2
+    assert abs(squares.mean() - variance) <= SIGMAS * slt.mean_se(squares).se + 1e-6
+
+
+@pytest.mark.parametrize(("truth", "reference", "variance"), ENTROPIES)
+def test_exm_01_entropies(truth, reference, variance):
+    # Mutant: V[Z^2] = 1 in the normal case.
+    assert slt.entropy(placeholder_triple(truth)) == pytest.approx(float(reference.entropy()), abs=1e-6)
+    second = reference.expect(lambda x: (reference.logpdf(x) + reference.entropy()) ** 2)
+    assert second == pytest.approx(variance, abs=1e-6)
+
+
+def test_exm_01_entropies_unit():
+    # Entropy of aX is S + log a. Mutant: S - log a.
+    a = 2.5
+    assert stats.gumbel_r(scale=a).entropy() - stats.gumbel_r().entropy() == pytest.approx(math.log(a))
+    assert stats.uniform(0, 0.5).entropy() < 0
+
+
+def test_rem_01_entropy_heavy():
+    # Mutant: the factor 5/2 of log log x forgotten in -log q.
+    density = lambda t: 1.5 * t**-2.5  # noqa: E731
+    assert integrate.quad(density, 1, np.inf)[0] == pytest.approx(1)
+    q = lambda x: 1.5 / (x * np.log(x) ** 2.5)  # noqa: E731
+    integrand = lambda t: -np.log(q(np.exp(t))) * q(np.exp(t)) * np.exp(t)  # noqa: E731 - with t = log x
+    tail = 500.0  # beyond it use the antiderivatives of t, log t and 1 against the density
+    beyond = 3 * tail**-0.5 + 2.5 * tail**-1.5 * (np.log(tail) + 2 / 3) - np.log(1.5) * tail**-1.5
+    assert integrate.quad(integrand, 1, tail, limit=200)[0] + beyond == pytest.approx(14 / 3 - np.log(1.5), abs=1e-8)
+    moments = [integrate.quad(lambda t: t**2 * density(t), 1, m, limit=200)[0] for m in (1e2, 1e4)]
+    np.testing.assert_allclose(moments, 3 * (np.sqrt([1e2, 1e4]) - 1), rtol=1e-6)  # E[T^2; T < m] grows without limit
+
+
+@pytest.mark.parametrize(("fixed", "variance"), [(True, 0.5), (False, 1.5)])
+def test_thm_01_conditional_entropy(fixed, variance):
+    # Mutant: the term V[s(X)] left out (0.5 for both) or counted in a fixed design (1.5 or more for both).
+    n, datasets = 25, 8_000
+    inputs = np.linspace(-2.0, 1.0, n) if fixed else dist.Normal(0.0, 1.0)
+    triple = slt.Triple(
+        lambda x: dist.Normal(0.0, jax.numpy.exp(x)), lambda x, a: dist.Normal(a * x, 1.0), {"a": dist.Normal(0, 1)}, inputs
+    )
+    entropy = 0.5 * math.log(2 * math.pi * math.e) + (-0.5 if fixed else 0.0)  # the mean of s(x)
+    assert slt.entropy(triple) == pytest.approx(entropy, abs=1e-6)
+    one = lambda key: slt.empirical_entropy(triple, *slt.draw_data(key, triple, n)).mean()  # noqa: E731
+    s_n = np.asarray(jax.vmap(one)(jax.random.split(jax.random.key(6), datasets)), dtype=np.float64)
+    assert near(s_n, entropy)
+    assert near(n * (s_n - entropy) ** 2, variance)
+
+
+# --- Model, prior, posterior ------------------------------------------------------------------------------------------
+
+
+def laplace_partition(x):
+    """Z_n of the model Laplace(w, 1) with prior N(0.5, 2^2): not conjugate; a fine trapezoid rule in plain NumPy."""
+    w = np.linspace(-16, 17, 33_001)
+    log_lik = sum(-np.abs(x_i - w) for x_i in x) - len(x) * math.log(2)
+    return float(integrate.trapezoid(np.exp(log_lik - 0.5 * ((w - 0.5) / 2) ** 2) / math.sqrt(8 * math.pi), w))
+
+
+LAPLACE = slt.Triple(dist.Laplace(0.0, 1.0), lambda w: dist.Laplace(w, 1.0), {"w": dist.Normal(0.5, 2.0)})
+
+
+def test_lem_01_exists():
+    # Mutants: Z integrates to 2^-n or to n; the bound with a minimum in place of the supremum.
+    family, n = conjugate.bernoulli(1.5, 0.7), 4
+    sequences = np.array(list(itertools.product([0.0, 1.0], repeat=n)))
+    log_z = np.array([float(conjugate.log_evidence(family, x)) for x in sequences])
+    assert np.exp(log_z).sum() == pytest.approx(1, abs=1e-6)
+    assert np.isclose(integrate.quad(lambda x: laplace_partition([x]), -40, 40, limit=100)[0], 1, atol=1e-5)
+    assert laplace_partition([-1.0, 0.2, 3.0]) <= 0.5**3  # sup of the Laplace density is 1/2
+    # Z = 0: the model U(0, w) with prior w ~ U(1, 2) forbids x = 3; and allows x = 1.5 for w > 1.5 only.
+    uniform = lambda x: integrate.quad(lambda w: float(0 <= x <= w) / w, 1, 2, points=[1.5])[0]  # noqa: E731
+    assert uniform(3.0) == 0
+    assert uniform(1.5) == pytest.approx(math.log(2 / 1.5))
+
+
+def test_exm_01_posterior_mean():
+    # Mutants: V[E_w[w]] = c/n (the posterior variance) or c^2/n (the model's variance): sigma_0 = 2 separates them.
+    mu, sigma, tau, n = 1.5, 2.0, 0.7, 8
+    c = n * tau**2 / (1 + n * tau**2)
+    x = np.random.default_rng(7).normal(mu, sigma, size=(20_000, n))
+    w = np.linspace(-6, 6, 1201)
+    log_density = stats.norm.logpdf(x[:50, :, None], w, 1).sum(1) + stats.norm.logpdf(w, 0, tau)
+    weights = np.exp(log_density - log_density.max(1, keepdims=True))
+    weights /= weights.sum(1, keepdims=True)
+    np.testing.assert_allclose(weights @ w, c * x[:50].mean(1), atol=1e-10)
+    np.testing.assert_allclose(weights @ w**2 - (weights @ w) ** 2, c / n, atol=1e-10)
+    means = c * x.mean(1)
+    assert near(means, c * mu)
+    assert near((means - c * mu) ** 2, c**2 * sigma**2 / n)
+
+
+def test_thm_01_predictive_ratio():
+    # Mutants: Z(x^n)/Z(x^n, x); a predictive density with the prior in place of the posterior.
+    x, new = np.array([-0.4, 1.1, 2.0]), np.linspace(-3, 5, 9)
+    fit = quadrature.posterior(LAPLACE, x, bounds={"w": (-16.0, 17.0)}, points=20_000)
+    log_lik_new = stats.laplace.logpdf(new, np.asarray(fit.draws["w"])[:, None])
+    by_posterior = np.exp(-slt.generalization_loss(log_lik_new, log_weights=np.asarray(fit.log_weights)))
+    ratios = np.array([laplace_partition([*x, z]) for z in new]) / laplace_partition(x)
+    np.testing.assert_allclose(by_posterior, ratios, rtol=1e-4)
+    density = lambda z: laplace_partition([*x, z]) / laplace_partition(x)  # noqa: E731
+    assert integrate.quad(density, -30, 30, limit=100)[0] == pytest.approx(1, abs=1e-5)
+
+
+def test_thm_01_predictive_ratio_chain():
+    # Z_n as a product of one-step predictions, from predictions only. Mutant: the product over k >= 2 (an improper prior).
+    x, w = np.array([-0.4, 1.1, 2.0, 0.3]), np.linspace(-16, 17, 400_001)
+    weights, product = stats.norm.pdf(w, 0.5, 2), 1.0
+    weights /= weights.sum()
+    for value in x:
+        p = stats.laplace.pdf(value, w)
+        product *= weights @ p
+        weights = weights * p / (weights @ p)
+    assert product == pytest.approx(laplace_partition(x), rel=1e-6)
+    fit = quadrature.posterior(LAPLACE, x, bounds={"w": (-16.0, 17.0)}, points=20_000)
+    assert float(fit.log_evidence) == pytest.approx(math.log(product), abs=1e-5)
+
+
+def test_thm_01_improper_flat():
+    # Mutant: posterior variance 1/(n+1), as if the flat prior were worth one observation.
+    x = np.array([0.2, 1.4, 3.1])
+    likelihood = lambda w: np.exp(stats.norm.logpdf(x, w, 1).sum())  # noqa: E731
+    z = integrate.quad(likelihood, -20, 20, points=[x.mean()])[0]
+    a = ((x - x.mean()) ** 2).sum()
+    assert z == pytest.approx((2 * math.pi) ** -1.5 * math.exp(-a / 2) * math.sqrt(2 * math.pi / 3))
+    for w in (0.0, 1.3, 2.5):
+        assert likelihood(w) / z == pytest.approx(stats.norm.pdf(w, x.mean(), 3**-0.5))
+    family = conjugate.normal_mean(1.0, 0.0, np.inf)
+    predictive = np.asarray(conjugate.log_predictive(family, conjugate.posterior(family, x), np.array([0.7, 4.0])))
+    np.testing.assert_allclose(predictive, stats.norm.logpdf([0.7, 4.0], x.mean(), math.sqrt(1 + 1 / 3)), rtol=1e-6)
+
+
+def test_thm_01_improper_scale():
+    # Mutants: prior 1/sigma^2 (exponent n in place of n - 1); existence claimed at n = 1.
+    x = np.array([0.2, 1.4, 3.1])
+    n, a = 3, ((x - x.mean()) ** 2).sum()
+    joint = lambda mu, sigma: np.exp(stats.norm.logpdf(x, mu, sigma).sum()) / sigma  # noqa: E731
+    inner = lambda sigma: integrate.quad(joint, x.mean() - 12 * sigma, x.mean() + 12 * sigma, args=(sigma,))[0]  # noqa: E731
+    z = integrate.quad(inner, 0.05, 1, epsrel=1e-7)[0]
+    z += integrate.quad(lambda t: inner(1 / t) / t**2, 1e-5, 1, epsrel=1e-7)[0]
+    closed = math.sqrt(2 * math.pi / n) * 0.5 * math.gamma((n - 1) / 2) * (2 / a) ** ((n - 1) / 2)
+    assert z * (2 * math.pi) ** (n / 2) == pytest.approx(closed, rel=1e-4)
+    # One observation: the integral over sigma > epsilon and over mu is sqrt(2 pi) log(1/epsilon) + const.
+    cut = lambda low: integrate.quad(lambda s: 1 / s, low, 1)[0]  # noqa: E731
+    assert cut(1e-8) - cut(1e-4) == pytest.approx(4 * math.log(10))
+
+
+def test_thm_01_improper_mixture():
+    # Mutant: "flat on the centre is harmless": then the integral over |b| <= B would stop growing.
+    x = np.array([0.9, -0.3, 1.8, 0.4])
+    a, a_weights = np.polynomial.legendre.leggauss(20)
+    a, a_weights = (a + 1) / 2, a_weights / 2  # exact for polynomials in a of degree n = 4
+
+    def integral(low, high, points=4001):
+        b = np.linspace(low, high, points)
+        p = (1 - a) * stats.norm.pdf(x)[:, None, None] + a * stats.norm.pdf(x[:, None], b)[:, :, None]
+        return integrate.trapezoid(p.prod(0) @ a_weights, b)
+
+    floor = stats.norm.pdf(x).prod() / (len(x) + 1)
+    growth = [integral(-2 * c, 2 * c) - integral(-c, c) for c in (20.0, 40.0)]
+    np.testing.assert_allclose(growth, 2 * np.array([20.0, 40.0]) * floor, rtol=1e-6)  # linear in B, for ever
+    assert integral(-20, 20) > 40 * floor
+
+
+# --- Exponential family -----------------------------------------------------------------------------------------------
