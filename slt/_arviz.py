@@ -152,7 +152,7 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
     if dims is not None and "chain" in dims and "draw" in dims:
         variable = variable.transpose("chain", "draw", ...)
     elif dims is not None and "sample" in dims:
-        variable = variable.transpose("sample", ...).expand_dims("chain")
+        variable = np.asarray(variable.transpose("sample", ...))[None]
     values = np.asarray(variable)
     if values.ndim < 2:
         raise ValueError(f"log_likelihood[{var_name!r}] must have axes (chains, draws, ...); got shape {values.shape}.")

@@ -3,8 +3,7 @@ r"""The No-U-Turn sampler at any inverse temperature, with a verdict on its chai
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +15,10 @@ from numpyro import handlers
 from numpyro.infer import MCMC, NUTS, init_to_feasible
 from numpyro.primitives import Messenger
 
-from slt import interop
 from slt._arrays import SltWarning, check_beta, check_log_lik
 from slt._arviz import ess, rhat
+from slt._sites import as_jax, check_latent, check_observed, inspect, is_factor, without_support_warnings
+from slt.interop import log_lik as log_lik_of
 from slt.triple import Posterior, Triple, log_density
 
 WARMUP = 1000  # Stan's default: step size and mass matrix settle well before that for the models of this book
@@ -64,7 +64,11 @@ class Diagnostics:
         least, name = _worst(self.ess, largest=False)
         if not least >= wanted:
             more = int(np.ceil(wanted / least)) if least > 0 else 99
-            fix = f"Draw {more} times as many (draws={more * self.draws})" if more <= 10 else "Reparametrize; draws won't do"
+            fix = (
+                f"Draw {more} times as many (draws={more * self.draws})"
+                if more <= 10
+                else "Reparametrize; draws won't do"
+            )
             found.append(
                 f"the effective sample size is {least:.0f} for {name} (wanted {wanted}, which is {ESS_PER_CHAIN} per chain): "
                 f"averages of it are too noisy. {fix}."
@@ -123,15 +127,16 @@ def nuts(
     """
     _check(key, model, draws, chains)
     check_beta(beta)
+    args, kwargs = as_jax((args, kwargs))
     if isinstance(model, Triple):
         run = _triple_model(model, beta)
         _check_triple_data(args)
-        sites = interop.inspect(run, *args)
+        sites = inspect(run, *args)
     else:
-        sites = interop.inspect(model, *args, **kwargs)
-        interop.check_observed(sites, site)
+        sites = inspect(model, *args, **kwargs)
+        check_observed(sites, site)
         run = _Temper(model, beta)
-    _check_latent(sites.latent)
+    check_latent(sites.latent)
     mcmc = MCMC(
         NUTS(run, target_accept_prob=TARGET_ACCEPTANCE),
         num_warmup=WARMUP,
@@ -140,11 +145,11 @@ def nuts(
         chain_method="vectorized",
         progress_bar=_show_progress(),
     )
-    with _without_support_warnings():  # an observation outside the support is an error below, not a warning
+    with without_support_warnings():  # an observation outside the support is an error below, not a warning
         try:
             mcmc.run(key, *args, extra_fields=("diverging",), **kwargs)
-        except RuntimeError as error:
-            if "initial parameters" not in str(error):
+        except (RuntimeError, ValueError) as error:
+            if "initial parameters" not in str(error) and "got invalid" not in str(error):
                 raise
             raise ValueError(_not_finite(model, run, args, kwargs)) from error
     by_chain = {name: a for name, a in mcmc.get_samples(group_by_chain=True).items() if name in sites.latent}
@@ -158,7 +163,7 @@ def nuts(
     )
     samples = mcmc.get_samples()
     options = {} if isinstance(model, Triple) else {"site": site}
-    log_lik = check_log_lik(interop.log_lik(model, samples, *args, **options, **kwargs))
+    log_lik = check_log_lik(log_lik_of(model, samples, *args, **options, **kwargs))
     if problems := diagnostics.problems():
         warnings.warn(" Also, ".join(problems), SltWarning, stacklevel=2)
     return Posterior(samples, log_lik, beta, diagnostics=diagnostics)
@@ -172,7 +177,7 @@ class _Temper(Messenger):
         self.beta = beta
 
     def process_message(self, msg: Any) -> None:
-        if msg["type"] == "sample" and msg["is_observed"] and not interop.is_factor(msg["fn"]):
+        if msg["type"] == "sample" and msg["is_observed"] and not is_factor(msg["fn"]):
             msg["scale"] = self.beta if msg["scale"] is None else self.beta * msg["scale"]
 
 
@@ -194,20 +199,6 @@ def _check(key: Any, model: Any, draws: Any, chains: Any) -> None:
     for name, value, least in (("draws", draws, 4), ("chains", chains, 1)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}.")
-
-
-def _check_latent(latent: Mapping[str, Any]) -> None:
-    if not latent:
-        raise ValueError(
-            "the model samples nothing that is not observed, so there is no posterior. Give each parameter a prior: "
-            'numpyro.sample("mu", dist.Normal(0, 10)), without obs=.'
-        )
-    discrete = [name for name, site in latent.items() if site["fn"].support.is_discrete]
-    if discrete:
-        raise ValueError(
-            f"NUTS needs continuous parameters; {', '.join(discrete)} {'is' if len(discrete) == 1 else 'are'} discrete. "
-            "Sum them out: a mixture is dist.MixtureSameFamily(dist.Categorical(weights), components)."
-        )
 
 
 def _check_triple_data(data: Any) -> None:
@@ -251,16 +242,6 @@ def _worst(values: Mapping[str, Any], *, largest: bool) -> tuple[float, str]:
             where = np.unravel_index(int(score.argmax()), a.shape)
             best = (score.max(), float(a[where]), name + (f"[{', '.join(map(str, where))}]" if where else ""))
     return (np.nan, "none") if best is None else best[1:]
-
-
-@contextmanager
-def _without_support_warnings() -> Iterator[None]:
-    show = warnings.showwarning
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*Out-of-support")
-        # NumPyro also hands this warning straight to showwarning, past the filters.
-        warnings.showwarning = lambda m, *rest, **more: None if "Out-of-support" in str(m) else show(m, *rest, **more)
-        yield
 
 
 def _show_progress() -> bool:

@@ -9,7 +9,6 @@ import pytest
 from scipy import stats
 
 from slt import Posterior, _arviz, to_datatree
-from slt._arrays import log_mean_exp
 
 
 @pytest.fixture
@@ -24,7 +23,8 @@ def log_lik(rng):
 def test_psis_gives_the_k_and_elpd_of_arviz_loo(log_lik, r_eff):
     # Kills: the sign of the ratios, chains merged in another order than columns, r_eff dropped.
     tree = arviz.from_dict({"posterior": {"mu": log_lik[..., 0]}, "log_likelihood": {"x": log_lik}})
-    want = arviz.loo(tree, pointwise=True, reff=r_eff)
+    with pytest.warns(UserWarning, match="shape parameter of Pareto"):  # the outlier
+        want = arviz.loo(tree, pointwise=True, reff=r_eff)
     flat = _arviz.from_datatree(tree)
     log_weights, k = _arviz.psis(-flat, r_eff=r_eff)
     np.testing.assert_allclose(k, want.pareto_k.values, atol=1e-8)
@@ -139,9 +139,6 @@ def test_datatree_round_trip(log_lik, rng):
     np.testing.assert_array_equal(tree.posterior["w"].values[2, 7], posterior.draws["w"][807])
     assert tree.observed_data["x"].shape == (5,)
     np.testing.assert_array_equal(_arviz.from_datatree(tree), flat)
-    np.testing.assert_allclose(
-        arviz.loo(tree, reff=1.0).elpd, log_mean_exp(flat, log_weights=None).sum() - arviz.loo(tree, reff=1.0).p
-    )
 
 
 def test_datatree_axes_in_any_order_and_stacked(log_lik):
@@ -161,7 +158,9 @@ def test_datatree_of_matrices_is_flattened(rng):
 
 def test_datatree_refuses():
     two = arviz.from_dict({"log_likelihood": {"x": np.zeros((4, 10, 3)), "y": np.zeros((4, 10, 7))}})
-    with pytest.raises(ValueError, match=r"several observed variables; it has x: \(4, 10, 3\), y: \(4, 10, 7\).*var_name='x'"):
+    with pytest.raises(
+        ValueError, match=r"several observed variables; it has x: \(4, 10, 3\), y: \(4, 10, 7\).*var_name='x'"
+    ):
         _arviz.from_datatree(two)
     with pytest.raises(ValueError, match="no observed variable 'z'"):
         _arviz.from_datatree(two, "z")
@@ -176,4 +175,15 @@ def test_datatree_refuses():
 
 def test_importing_the_library_does_not_import_arviz():
     code = "import sys, slt, slt.losses, slt.interop, slt.posterior; print([m for m in sys.modules if m.startswith('arviz')])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
+def test_arviz_loaded_first_does_not_break_numpyro():
+    # ArviZ leaves a lazy numpyro behind; without the repair in slt.interop the last line is an AttributeError.
+    code = (
+        "import arviz, numpyro.distributions as dist, slt.interop, numpyro\n"
+        "print(dist.distribution.Unit, numpyro.handlers.trace(lambda: numpyro.factor('f', 1.0)).get_trace().keys())"
+    )
+    assert "'f'" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

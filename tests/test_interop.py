@@ -69,7 +69,10 @@ def test_a_triple_gives_the_same_matrix(draws):
 def test_a_conditional_triple(rng):
     slope, x, y = rng.normal(size=(40, 2)), rng.normal(size=(5, 2)), rng.normal(size=5)
     triple = Triple(
-        lambda x: dist.Normal(x[0], 1), lambda x, a: dist.Normal(x @ a, 0.5), {"a": dist.Normal(jnp.zeros(2), 1)}, inputs=x
+        lambda x: dist.Normal(x[0], 1),
+        lambda x, a: dist.Normal(x @ a, 0.5),
+        {"a": dist.Normal(jnp.zeros(2), 1)},
+        inputs=x,
     )
     np.testing.assert_allclose(log_lik(triple, {"a": slope}, x, y), stats.norm(slope @ x.T, 0.5).logpdf(y), rtol=1e-11)
 
@@ -189,7 +192,11 @@ def one(x, batch=(), *, scale=None, size=None, subsample=None, obs=True):
 
 def autoregression(x):
     mu = numpyro.sample("mu", dist.Normal(0, 1))
-    scan(lambda last, now: (numpyro.sample("x", dist.Normal(mu * last, 1), obs=now), None), jnp.asarray(0.0), jnp.asarray(x))
+    scan(
+        lambda last, now: (numpyro.sample("x", dist.Normal(mu * last, 1), obs=now), None),
+        jnp.asarray(0.0),
+        jnp.asarray(x),
+    )
 
 
 def optimized(x):

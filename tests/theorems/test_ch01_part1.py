@@ -281,3 +281,35 @@ def test_thm_01_improper_mixture():
 
 
 # --- Exponential family -----------------------------------------------------------------------------------------------
+
+
+def unit_interval(points=400):
+    x, weights = np.polynomial.legendre.leggauss(points)
+    return (x + 1) / 2, weights / 2
+
+
+def bernoulli_case():
+    w, weights = unit_interval()
+    log_p = lambda x: np.where(np.asarray(x)[:, None] == 1, np.log(w), np.log1p(-w))  # noqa: E731
+    return conjugate.bernoulli(2.5, 1.7), np.array([1, 0, 0, 1, 0]), np.array([0, 1]), weights * stats.beta.pdf(w, 2.5, 1.7), log_p
+
+
+def multinomial_case():
+    t, weights = unit_interval(120)
+    u, v = np.meshgrid(t, t, indexing="ij")
+    w = np.stack([u, (1 - u) * v, (1 - u) * (1 - v)], axis=-1).reshape(-1, 3)
+    alpha = np.array([2.0, 1.5, 3.0])
+    log_prior = special.gammaln(alpha.sum()) - special.gammaln(alpha).sum() + np.log(w) @ (alpha - 1)
+    prior = np.exp(log_prior) * np.outer(weights * (1 - t), weights).ravel()
+    return conjugate.multinomial(alpha), np.array([2, 0, 2, 1, 2]), np.arange(3), prior, lambda x: np.log(w[:, x]).T
+
+
+def poisson_case():
+    t, weights = unit_interval()
+    w = 40 * t
+    log_p = lambda x: stats.poisson.logpmf(np.asarray(x)[:, None], w)  # noqa: E731
+    prior = 40 * weights * stats.gamma.pdf(w, 2.5, scale=1 / 0.8)
+    return conjugate.poisson(2.5, 0.8), np.array([4, 1, 7, 3]), np.array([0, 2, 9]), prior, log_p
+
+
+CASES = [bernoulli_case, multinomial_case, poisson_case]

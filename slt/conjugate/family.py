@@ -1,0 +1,287 @@
+r"""A general exponential family with its conjugate prior: every observable of the theory in closed form.
+
+$$p(x \mid w) = v(x) \exp\big(f(w) \cdot g(x)\big), \qquad
+\varphi(w \mid \eta) = \frac{\exp\big(\eta \cdot f(w)\big)}{z(\eta)}$$
+
+Everything follows from $v$, $g$ and $\log z$: the posterior is $\varphi(w \mid \hat\eta)$ with
+$\hat\eta = \eta + \beta \sum_i g(x_i)$, and the posterior mean and covariance of $f(w)$ are the gradient and the Hessian of
+$\log z$ at $\hat\eta$. Data are handed over as `*data`: `x`, or `x, y` for a regression.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from slt._arrays import check_beta, in_input_precision, is_tracer
+
+
+@dataclass(frozen=True)
+class ExponentialFamily:
+    r"""An exponential family and one prior of its conjugate family.
+
+    **Arguments:** `log_base`: $\log v(x)$ of one observation. `statistic`: $g(x)$ of one observation, a flat vector.
+    `features`: $f(w)$ of one parameter (a dict of names). `log_normalizer`: $\log z(\eta)$; `nan` or `inf` where the
+    integral diverges. `eta`: the prior's $\eta$, a flat vector. `sample`: `(key, eta, draws) -> dict` of draws from
+    $\varphi(w \mid \eta)$.
+    **Source:** Watanabe (2018), section 1.4.
+
+    >>> from slt import conjugate
+    >>> conjugate.bernoulli(1.0, 1.0).eta.tolist()
+    [0.0, 0.0]
+    """
+
+    log_base: Callable[..., Any]
+    statistic: Callable[..., Any]
+    features: Callable[..., Any]
+    log_normalizer: Callable[[Any], Any]
+    eta: Any
+    sample: Callable[..., dict[str, Any]]
+
+
+def posterior(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
+    r"""Hyperparameter of the posterior at inverse temperature $\beta$.
+
+    $$\hat\eta = \eta + \beta \sum_i g(x_i)$$
+
+    **Arguments:** `family`: the family with its prior. `data`: arrays with a common first axis.
+    **Returns:** shape of `family.eta`; the posterior is $\varphi(w \mid \hat\eta)$.
+    **Raises:** `ValueError` if there are no data, `beta` is not positive, or the posterior is improper.
+    **Source:** Watanabe (2018), section 1.4.
+
+    >>> from slt import conjugate
+    >>> conjugate.posterior(conjugate.bernoulli(1.0, 1.0), np.array([1, 0, 1])).tolist()
+    [2.0, 1.0]
+    """
+    check_beta(beta)
+
+    def run(*data):
+        _check_data(data)
+        return family.eta + beta * jax.vmap(family.statistic)(*data).sum(0)
+
+    eta_hat = in_input_precision(run, *data)
+    _check_proper(family, eta_hat, "the posterior")
+    return eta_hat
+
+
+def log_predictive(family: ExponentialFamily, eta_hat: Any, *new: Any) -> Any:
+    r"""Logarithm of the predictive density of new observations, a ratio of two normalizers.
+
+    $$\log p(x \mid X^n) = \log v(x) + \log z(\hat\eta + g(x)) - \log z(\hat\eta)$$
+
+    **Arguments:** `family`: the family. `eta_hat`: a posterior's hyperparameter. `new`: arrays with a common first axis.
+    **Returns:** shape `(m,)`, nats, one per new observation.
+    **Raises:** `ValueError` if there is no observation.
+    **Source:** Watanabe (2018), section 1.4.
+
+    >>> from slt import conjugate
+    >>> coin = conjugate.bernoulli(1.0, 1.0)
+    >>> eta_hat = conjugate.posterior(coin, np.array([1, 0, 1]))
+    >>> np.exp(conjugate.log_predictive(coin, eta_hat, np.array([1]))).round(6).tolist()  # (2 + 1) / (3 + 2)
+    [0.6]
+    """
+
+    def run(eta_hat, *new):
+        _check_data(new)
+        return jax.vmap(lambda *x: _predictive(family, eta_hat, *x))(*new)
+
+    return in_input_precision(run, eta_hat, *new)
+
+
+def log_evidence(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
+    r"""Logarithm of the marginal likelihood at inverse temperature $\beta$.
+
+    $$\log Z_n(\beta) = \beta \sum_i \log v(X_i) + \log z(\hat\eta) - \log z(\eta)$$
+
+    **Arguments:** as in `posterior`.
+    **Returns:** a scalar, nats; $F_n = -\log Z_n(1)$.
+    **Raises:** `ValueError` as in `posterior`, and if the prior is improper: then $Z_n$ has an arbitrary factor.
+    **Source:** Watanabe (2018), sections 1.4 and 1.7.
+
+    >>> from slt import conjugate
+    >>> round(float(conjugate.log_evidence(conjugate.bernoulli(1.0, 1.0), np.array([1, 1]))), 6)  # log(1/3)
+    -1.098612
+    """
+    check_beta(beta)
+    _check_proper(family, family.eta, "the prior", "Give it a proper one; C_n, W_n and the predictive need none.")
+
+    def run(*data):
+        _check_data(data)
+        eta_hat = family.eta + beta * jax.vmap(family.statistic)(*data).sum(0)
+        base = jax.vmap(family.log_base)(*data).sum()
+        return beta * base + family.log_normalizer(eta_hat) - family.log_normalizer(family.eta)
+
+    return in_input_precision(run, *data)
+
+
+def training_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
+    r"""Training loss $T_n$ in closed form, one term per observation.
+
+    $$T_n = -\frac1n \sum_i \log p(X_i \mid X^n)$$
+
+    **Arguments:** as in `posterior`.
+    **Returns:** shape `(n,)`, nats per observation; $T_n$ is its `.mean()`.
+    **Raises:** `ValueError` as in `posterior`.
+    **Source:** Watanabe (2018), section 1.6.
+
+    >>> from slt import conjugate
+    >>> np.exp(-conjugate.training_loss(conjugate.bernoulli(1.0, 1.0), np.array([1, 0, 1]))).round(6).tolist()
+    [0.6, 0.4, 0.6]
+    """
+    eta_hat = posterior(family, *data, beta=beta)
+    return in_input_precision(
+        lambda eta_hat, *data: -jax.vmap(lambda *x: _predictive(family, eta_hat, *x))(*data), eta_hat, *data
+    )
+
+
+def cv_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
+    r"""Leave-one-out cross-validation loss $C_n$, exact, one term per observation.
+
+    $$C_n = -\frac1n \sum_i \log p(X_i \mid X^n \setminus X_i), \qquad \hat\eta_{-i} = \hat\eta - \beta g(X_i)$$
+
+    **Arguments:** as in `posterior`.
+    **Returns:** shape `(n,)`, nats per observation; $C_n$ is its `.mean()`.
+    **Raises:** `ValueError` as in `posterior`, and if a leave-one-out posterior is improper.
+    **Source:** Watanabe (2018), section 1.6.
+
+    >>> from slt import conjugate
+    >>> np.exp(-conjugate.cv_loss(conjugate.bernoulli(1.0, 1.0), np.array([1, 0, 1]))).round(6).tolist()
+    [0.5, 0.25, 0.5]
+    """
+    eta_hat = posterior(family, *data, beta=beta)
+
+    def run(eta_hat, *data):
+        return -jax.vmap(lambda *x: _predictive(family, eta_hat - beta * family.statistic(*x), *x))(*data)
+
+    terms = in_input_precision(run, eta_hat, *data)
+    if not is_tracer(terms) and not np.isfinite(np.asarray(terms)).all():
+        bad = np.flatnonzero(~np.isfinite(np.asarray(terms)))
+        raise ValueError(
+            f"the posterior without observation {int(bad[0])} is improper ({bad.size} of {len(terms)} are), so that its "
+            "leave-one-out loss does not exist. Use a proper prior or more data."
+        )
+    return terms
+
+
+def functional_variance(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
+    r"""Functional variance $V_n$ in closed form, one term per observation.
+
+    $$\mathbb{V}_w[\log p(X_i \mid w)] = g(X_i)^\top\, \nabla^2 \log z(\hat\eta)\, g(X_i)$$
+
+    **Arguments:** as in `posterior`.
+    **Returns:** shape `(n,)`, nats²; $V_n$ is its `.sum()`.
+    **Raises:** `ValueError` as in `posterior`.
+    **Source:** Watanabe (2018), section 1.6; the covariance of $f(w)$ is the Hessian of $\log z$.
+
+    >>> from slt import conjugate
+    >>> x = np.array([1.0])  # posterior N(0.8, 0.8): V = s2 (x - mean)^2 + s2^2 / 2
+    >>> np.asarray(conjugate.functional_variance(conjugate.normal_mean(1.0, 0.0, 2.0), x)).round(6).tolist()
+    [0.352]
+    """
+    eta_hat = posterior(family, *data, beta=beta)
+
+    def run(eta_hat, *data):
+        covariance = jax.hessian(family.log_normalizer)(eta_hat)
+        g = jax.vmap(family.statistic)(*data)
+        return jnp.einsum("ij,jk,ik->i", g, covariance, g)
+
+    return in_input_precision(run, eta_hat, *data)
+
+
+def waic_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
+    r"""Widely applicable information criterion $W_n$ in closed form, one term per observation.
+
+    $$W_n = T_n + \frac{\beta}{n} V_n$$
+
+    **Arguments:** as in `posterior`.
+    **Returns:** shape `(n,)`, nats per observation; $W_n$ is its `.mean()`.
+    **Raises:** `ValueError` as in `posterior`.
+    **Source:** Watanabe (2018), section 1.6.
+
+    >>> from slt import conjugate
+    >>> coin, x = conjugate.bernoulli(1.0, 1.0), np.array([1, 0, 1])
+    >>> gap = conjugate.waic_loss(coin, x) - conjugate.training_loss(coin, x)
+    >>> bool(np.allclose(gap, conjugate.functional_variance(coin, x)))
+    True
+    """
+    return training_loss(family, *data, beta=beta) + beta * functional_variance(family, *data, beta=beta)
+
+
+def sample(key: jax.Array, family: ExponentialFamily, eta_hat: Any, draws: int) -> dict[str, Any]:
+    r"""Independent draws from $\varphi(w \mid \hat\eta)$.
+
+    **Arguments:** `key`: a JAX key. `family`: the family. `eta_hat`: from `posterior` (or `family.eta`: the prior).
+    `draws`: how many.
+    **Returns:** name to array, first axis `draws`.
+    **Raises:** `ValueError` if that distribution is improper.
+    **Source:** Watanabe (2018), section 1.4.
+
+    >>> from slt import conjugate
+    >>> coin = conjugate.bernoulli(1.0, 1.0)
+    >>> conjugate.sample(jax.random.key(0), coin, coin.eta, 3)["theta"].shape
+    (3,)
+    """
+    _check_proper(family, eta_hat, "the distribution to draw from")
+    return family.sample(key, jnp.asarray(eta_hat), draws)
+
+
+def log_lik(family: ExponentialFamily, draws: dict[str, Any], *data: Any) -> Any:
+    r"""The matrix $\log p(X_i \mid w_s) = \log v(X_i) + f(w_s) \cdot g(X_i)$.
+
+    **Arguments:** `family`: the family. `draws`: name to array, first axis `draws`. `data`: as in `posterior`.
+    **Returns:** shape `(draws, n)`, nats.
+    **Raises:** `ValueError` if there are no data.
+    **Source:** Watanabe (2018), section 1.4.
+
+    >>> from slt import conjugate
+    >>> coin = conjugate.bernoulli(1.0, 1.0)
+    >>> np.exp(conjugate.log_lik(coin, {"theta": np.array([0.25])}, np.array([1, 0]))).tolist()
+    [[0.25, 0.75]]
+    """
+
+    def run(*data):
+        _check_data(data)
+        g = jax.vmap(family.statistic)(*data)
+        f = jax.vmap(family.features)({name: jnp.asarray(w) for name, w in draws.items()})
+        return jax.vmap(family.log_base)(*data) + f @ g.T
+
+    return in_input_precision(run, *data)
+
+
+def log_density(family: ExponentialFamily, eta_hat: Any, w: dict[str, Any]) -> Any:
+    r"""Log-density of the prior or posterior, $\log \varphi(w \mid \hat\eta) = \hat\eta \cdot f(w) - \log z(\hat\eta)$.
+
+    **Arguments:** `family`: the family. `eta_hat`: its hyperparameter. `w`: name to array, first axis points.
+    **Returns:** shape `(points,)`, nats, with respect to the parameters named in `w`.
+    **Source:** Watanabe (2018), section 1.4.
+
+    >>> from slt import conjugate
+    >>> coin = conjugate.bernoulli(2.0, 1.0)
+    >>> np.exp(conjugate.log_density(coin, coin.eta, {"theta": np.array([0.25])})).round(6).tolist()  # 2 theta
+    [0.5]
+    """
+    f = jax.vmap(family.features)({name: jnp.asarray(value) for name, value in w.items()})
+    return np.asarray(f @ jnp.asarray(eta_hat) - family.log_normalizer(jnp.asarray(eta_hat)))
+
+
+def _predictive(family, eta_hat, *x):
+    z = family.log_normalizer
+    return family.log_base(*x) + z(eta_hat + family.statistic(*x)) - z(eta_hat)
+
+
+def _check_data(data: tuple[Any, ...]) -> None:
+    if not data or any(a.ndim == 0 or a.shape[0] == 0 for a in data) or len({a.shape[0] for a in data}) != 1:
+        raise ValueError(
+            "data must be arrays with a common first axis of at least one observation; "
+            f"got shapes {[tuple(a.shape) for a in data]}."
+        )
+
+
+def _check_proper(family: ExponentialFamily, eta: Any, what: str, fix: str = "Use a proper prior or more data.") -> None:
+    if is_tracer(eta):
+        return
+    if not np.isfinite(np.asarray(family.log_normalizer(jnp.asarray(eta)))):
+        raise ValueError(f"{what} is improper: its normalizer z(eta) is not finite at eta = {np.asarray(eta)}. {fix}")

@@ -1,0 +1,245 @@
+r"""The exponential families of the book, each a few lines: $v$, $g$, $f$, $\log z$ and a prior."""
+
+from math import inf
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import gammaln
+
+from slt.conjugate.family import ExponentialFamily
+
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+def _positive(**values: Any) -> None:
+    for name, value in values.items():
+        if not np.all(np.asarray(value) > 0):
+            raise ValueError(f"{name} must be positive; got {value!r}.")
+
+
+def _proper(condition: Any, value: Any) -> Any:
+    """`value` where the integral converges, infinity where it does not."""
+    return jnp.where(condition, value, jnp.inf)
+
+
+def bernoulli(a: float, b: float) -> ExponentialFamily:
+    r"""Bernoulli model of $x \in \{0, 1\}$ with a $\mathrm{Beta}(a, b)$ prior on `theta`.
+
+    $$v = 1,\quad g = (x, 1 - x),\quad f = (\log\theta, \log(1 - \theta)),\quad
+    z(\eta) = B(\eta_1 + 1, \eta_2 + 1),\quad \eta = (a - 1, b - 1)$$
+
+    **Arguments:** `a`, `b`: prior counts of ones and zeros; 0 is Haldane's improper prior.
+    **Returns:** an `ExponentialFamily`; draws have the name `theta`.
+    **Raises:** `ValueError` if a count is negative.
+    **Source:** Watanabe (2018), section 1.4.
+
+    >>> round(float(jnp.exp(bernoulli(2.0, 3.0).log_normalizer(jnp.array([1.0, 2.0])))), 6)  # B(2, 3) = 1/12
+    0.083333
+    """
+    _nonnegative(a=a, b=b)
+
+    def log_normalizer(eta):
+        counts = jnp.maximum(eta + 1, 1e-30)
+        return _proper((eta > -1).all(), gammaln(counts).sum() - gammaln(counts.sum()))
+
+    return ExponentialFamily(
+        log_base=lambda x: jnp.zeros(()),
+        statistic=lambda x: jnp.stack([x, 1 - x]) * 1.0,
+        features=lambda w: jnp.stack([jnp.log(w["theta"]), jnp.log1p(-w["theta"])]),
+        log_normalizer=log_normalizer,
+        eta=np.array([a - 1.0, b - 1.0]),
+        sample=lambda key, eta, n: {"theta": jax.random.beta(key, eta[0] + 1, eta[1] + 1, (n,))},
+    )
+
+
+def multinomial(alpha: Any) -> ExponentialFamily:
+    r"""One of $K$ categories, $x \in \{0, \dots, K-1\}$, with a $\mathrm{Dirichlet}(\alpha)$ prior on `p`.
+
+    $$v = 1,\quad g = e_x,\quad f = \log p,\quad
+    z(\eta) = \frac{\prod_k \Gamma(\eta_k + 1)}{\Gamma(\sum_k (\eta_k + 1))},\quad \eta = \alpha - 1$$
+
+    **Arguments:** `alpha`: prior counts, shape `(K,)`.
+    **Returns:** an `ExponentialFamily`; draws have the name `p`, shape `(draws, K)`.
+    **Raises:** `ValueError` if a count is negative or there are fewer than two.
+    **Source:** Watanabe (2018), section 2.2.
+
+    >>> multinomial([1.0, 1.0, 1.0]).statistic(jnp.array(2)).tolist()
+    [0.0, 0.0, 1.0]
+    """
+    alpha = np.asarray(alpha, dtype=np.float64)
+    _nonnegative(alpha=alpha)
+    if alpha.ndim != 1 or alpha.size < 2:
+        raise ValueError(f"alpha must have one count per category, shape (K,) with K >= 2; got shape {alpha.shape}.")
+
+    def log_normalizer(eta):
+        counts = jnp.maximum(eta + 1, 1e-30)
+        return _proper((eta > -1).all(), gammaln(counts).sum() - gammaln(counts.sum()))
+
+    return ExponentialFamily(
+        log_base=lambda x: jnp.zeros(()),
+        statistic=lambda x: jax.nn.one_hot(jnp.asarray(x).astype(int), alpha.size),
+        features=lambda w: jnp.log(w["p"]),
+        log_normalizer=log_normalizer,
+        eta=alpha - 1,
+        sample=lambda key, eta, n: {"p": jax.random.dirichlet(key, eta + 1, (n,))},
+    )
+
+
+def poisson(shape: float, rate: float) -> ExponentialFamily:
+    r"""Poisson model of counts with a $\mathrm{Gamma}(\text{shape}, \text{rate})$ prior on the mean `lam`.
+
+    $$v = \frac{1}{x!},\quad g = (x, 1),\quad f = (\log\lambda, -\lambda),\quad
+    z(\eta) = \frac{\Gamma(\eta_1 + 1)}{\eta_2^{\eta_1 + 1}},\quad \eta = (\text{shape} - 1, \text{rate})$$
+
+    **Arguments:** `shape`, `rate`: of the prior; zero makes it improper.
+    **Returns:** an `ExponentialFamily`; draws have the name `lam`.
+    **Raises:** `ValueError` if one is negative.
+    **Source:** Watanabe (2018), section 1.4.
+
+    >>> poisson(2.0, 3.0).eta.tolist()
+    [1.0, 3.0]
+    """
+    _nonnegative(shape=shape, rate=rate)
+
+    def log_normalizer(eta):
+        a, b = jnp.maximum(eta[0] + 1, 1e-30), jnp.maximum(eta[1], 1e-30)
+        return _proper((eta[0] > -1) & (eta[1] > 0), gammaln(a) - a * jnp.log(b))
+
+    return ExponentialFamily(
+        log_base=lambda x: -gammaln(x + 1.0),
+        statistic=lambda x: jnp.stack([x * 1.0, jnp.ones_like(x * 1.0)]),
+        features=lambda w: jnp.stack([jnp.log(w["lam"]), -w["lam"]]),
+        log_normalizer=log_normalizer,
+        eta=np.array([shape - 1.0, rate * 1.0]),
+        sample=lambda key, eta, n: {"lam": jax.random.gamma(key, eta[0] + 1, (n,)) / eta[1]},
+    )
+
+
+def normal_mean(sd: float, prior_mean: float, prior_sd: float) -> ExponentialFamily:
+    r"""Normal model with known standard deviation and a $N(m, \tau^2)$ prior on the mean `mu`.
+
+    $$v = N(x \mid 0, \sigma^2),\quad g = \frac{(x, 1)}{\sigma^2},\quad f = \Big(\mu, -\frac{\mu^2}{2}\Big),\quad
+    z(\eta) = \sqrt{\frac{2\pi}{\eta_2}}\, e^{\eta_1^2 / (2\eta_2)},\quad \eta = \frac{(m, 1)}{\tau^2}$$
+
+    **Arguments:** `sd`: $\sigma$. `prior_mean`, `prior_sd`: $m$ and $\tau$; `prior_sd=inf` is the flat improper prior.
+    **Returns:** an `ExponentialFamily`; draws have the name `mu`.
+    **Raises:** `ValueError` if `sd` or `prior_sd` is not positive.
+    **Source:** Watanabe (2018), section 2.1.
+
+    >>> normal_mean(1.0, 3.0, 0.5).eta.tolist()
+    [12.0, 4.0]
+    """
+    _positive(sd=sd, prior_sd=prior_sd)
+    precision = 0.0 if prior_sd == inf else 1 / prior_sd**2
+
+    def log_normalizer(eta):
+        b = jnp.maximum(eta[1], 1e-30)
+        return _proper(eta[1] > 0, 0.5 * (LOG_2PI - jnp.log(b)) + eta[0] ** 2 / (2 * b))
+
+    return ExponentialFamily(
+        log_base=lambda x: -0.5 * (x / sd) ** 2 - 0.5 * LOG_2PI - np.log(sd),
+        statistic=lambda x: jnp.stack([x * 1.0, jnp.ones_like(x * 1.0)]) / sd**2,
+        features=lambda w: jnp.stack([w["mu"], -0.5 * w["mu"] ** 2]),
+        log_normalizer=log_normalizer,
+        eta=np.array([prior_mean * precision, precision]),
+        sample=lambda key, eta, n: {"mu": eta[0] / eta[1] + jax.random.normal(key, (n,)) / jnp.sqrt(eta[1])},
+    )
+
+
+def normal(mean: float, count: float, shape: float, rate: float) -> ExponentialFamily:
+    r"""Normal model with unknown mean `mu` and `precision` $s = 1/\sigma^2$, and a normal-gamma prior.
+
+    $$\mu \mid s \sim N\Big(m, \frac{1}{k s}\Big),\ s \sim \mathrm{Gamma}(a, b);\qquad
+    v = (2\pi)^{-1/2},\quad g = (x, 1, x^2, 1),\quad f = \Big(\mu s, -\frac{\mu^2 s}{2}, -\frac s2, \frac{\log s}{2}\Big)$$
+
+    $$z(\eta) = \sqrt{\frac{2\pi}{\eta_2}}\; \frac{\Gamma(A)}{B^A},\quad A = \frac{\eta_4 + 1}{2},\quad
+    B = \frac{1}{2}\Big(\eta_3 - \frac{\eta_1^2}{\eta_2}\Big),\quad \eta = (km, k, 2b + km^2, 2a - 1)$$
+
+    **Arguments:** `mean`, `count`: $m$ and $k$, the number of observations that the prior mean is worth. `shape`,
+    `rate`: $a$ and $b$.
+    **Returns:** an `ExponentialFamily`; draws have the names `mu` and `precision`.
+    **Raises:** `ValueError` if `count`, `shape` or `rate` is not positive.
+    **Source:** Watanabe (2018), section 2.1.
+
+    >>> normal(1.0, 2.0, 3.0, 4.0).eta.tolist()
+    [2.0, 2.0, 10.0, 5.0]
+    """
+    _positive(count=count, shape=shape, rate=rate)
+
+    def gamma_part(eta):
+        return (eta[3] + 1) / 2, (eta[2] - eta[0] ** 2 / eta[1]) / 2
+
+    def log_normalizer(eta):
+        a, b = gamma_part(eta)
+        proper = (eta[1] > 0) & (a > 0) & (b > 0)
+        k, a, b = (jnp.maximum(v, 1e-30) for v in (eta[1], a, b))
+        return _proper(proper, 0.5 * (LOG_2PI - jnp.log(k)) + gammaln(a) - a * jnp.log(b))
+
+    def sample(key, eta, n):
+        key_s, key_mu = jax.random.split(key)
+        a, b = gamma_part(eta)
+        s = jax.random.gamma(key_s, a, (n,)) / b
+        return {"mu": eta[0] / eta[1] + jax.random.normal(key_mu, (n,)) / jnp.sqrt(eta[1] * s), "precision": s}
+
+    def features(w):
+        mu, s = w["mu"], w["precision"]
+        return jnp.stack([mu * s, -(mu**2) * s / 2, -s / 2, jnp.log(s) / 2])
+
+    return ExponentialFamily(
+        log_base=lambda x: jnp.full_like(x * 1.0, -0.5 * LOG_2PI),
+        statistic=lambda x: jnp.stack([x * 1.0, jnp.ones_like(x * 1.0), x**2 * 1.0, jnp.ones_like(x * 1.0)]),
+        features=features,
+        log_normalizer=log_normalizer,
+        eta=np.array([count * mean, count, 2 * rate + count * mean**2, 2 * shape - 1.0]),
+        sample=sample,
+    )
+
+
+def linear_regression(noise_sd: float, prior_sd: float, dimension: int) -> ExponentialFamily:
+    r"""Linear regression $y = w \cdot x + N(0, \sigma^2)$ with known $\sigma$ and a $N(0, \tau^2 I)$ prior on `w`.
+
+    $$v = N(y \mid 0, \sigma^2),\quad g = \frac{(yx,\; xx^\top)}{\sigma^2},\quad f = \Big(w, -\frac{ww^\top}{2}\Big),\quad
+    z(h, \Lambda) = \frac{(2\pi)^{d/2}}{|\Lambda|^{1/2}}\, e^{\frac12 h^\top \Lambda^{-1} h}$$
+
+    **Arguments:** `noise_sd`: $\sigma$. `prior_sd`: $\tau$; `inf` is the flat improper prior. `dimension`: $d$, the number
+    of inputs (a column of ones is one of them). Data are `x` of shape `(n, d)` and `y` of shape `(n,)`.
+    **Returns:** an `ExponentialFamily`; draws have the name `w`, shape `(draws, d)`.
+    **Raises:** `ValueError` if a standard deviation is not positive or `dimension` is below 1.
+    **Source:** Watanabe (2018), section 2.3.
+
+    >>> linear_regression(1.0, 0.5, 2).eta.tolist()
+    [0.0, 0.0, 4.0, 0.0, 0.0, 4.0]
+    """
+    _positive(noise_sd=noise_sd, prior_sd=prior_sd, dimension=dimension)
+    d, precision = dimension, 0.0 if prior_sd == inf else 1 / prior_sd**2
+
+    def log_normalizer(eta):
+        h, matrix = eta[:d], eta[d:].reshape(d, d)
+        sign, log_det = jnp.linalg.slogdet(matrix)
+        safe = jnp.where(sign > 0, matrix, jnp.eye(d, dtype=matrix.dtype))
+        return _proper(
+            (sign > 0) & (jnp.diagonal(matrix) > 0).all(),
+            0.5 * (d * LOG_2PI - log_det + h @ jnp.linalg.solve(safe, h)),
+        )
+
+    def sample(key, eta, n):
+        h, matrix = eta[:d], eta[d:].reshape(d, d)
+        covariance = jnp.linalg.inv(matrix)
+        return {"w": jax.random.multivariate_normal(key, covariance @ h, covariance, (n,))}
+
+    return ExponentialFamily(
+        log_base=lambda x, y: -0.5 * (y / noise_sd) ** 2 - 0.5 * LOG_2PI - np.log(noise_sd),
+        statistic=lambda x, y: jnp.concatenate([x * y, jnp.outer(x, x).ravel()]) / noise_sd**2,
+        features=lambda w: jnp.concatenate([w["w"], -0.5 * jnp.outer(w["w"], w["w"]).ravel()]),
+        log_normalizer=log_normalizer,
+        eta=np.concatenate([np.zeros(d), precision * np.eye(d).ravel()]),
+        sample=sample,
+    )
+
+
+def _nonnegative(**values: Any) -> None:
+    for name, value in values.items():
+        if not np.all(np.asarray(value) >= 0):
+            raise ValueError(f"{name} must not be negative; got {value!r}.")
