@@ -1,4 +1,4 @@
-"""The only module that touches ArviZ: smoothing of importance weights, diagnostics of chains, DataTree in and out (floor 0).
+"""The only module that touches ArviZ: smoothing of weights, diagnostics of chains, DataTree in and out (floor 0).
 
 ArviZ is loaded when a function is first called, never by `import slt`.
 """
@@ -21,9 +21,9 @@ def psis(log_ratios: Any, *, r_eff: float = 1.0) -> tuple[np.ndarray, np.ndarray
 
     with $F$ the generalized Pareto distribution fitted to the $M = 3\sqrt{S / r_\mathrm{eff}}$ largest ratios.
 
-    **Arguments:** `log_ratios`: $\log r_s$ of each draw, shape `(draws, n)`, up to a constant per column; for leave-one-out
-    it is $-\beta \log p(X_i \mid w_s)$. `r_eff`: relative efficiency of the draws, effective sample size over draws.
-    **Returns:** log-weights `(draws, n)`, float64, each column normalized to sum to one after exponentiation; and $\hat k$,
+    **Arguments:** `log_ratios`: $\log r_s$ of each draw, shape `(draws, n)`, up to a constant per column; for
+    leave-one-out it is $-\beta \log p(X_i \mid w_s)$. `r_eff`: relative efficiency of the draws, effective sample size over draws.
+    **Returns:** log-weights `(draws, n)`, float64, each column summing to one after exponentiation; and $\hat k$,
     shape `(n,)`. A tail without spread has bounded weights: it is left as it is, with $\hat k = -\infty$.
     **Raises:** `ValueError` if `log_ratios` is not 2-D, is not finite or has fewer than 25 draws.
     **Source:** Vehtari, Simpson, Gelman, Yao and Gabry (2024), computed by ArviZ.
@@ -143,9 +143,9 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
         got = "several observed variables" if var_name is None else f"no observed variable {var_name!r}"
         example = next(iter(variables), "y")
         raise ValueError(
-            f"log_likelihood holds {got}; it has {shapes or 'none'} (chains, draws, ...). Name the one that is predicted: "
-            f"slt.log_lik(tree, var_name={example!r}); if one observation is a value of each of them, add their matrices: "
-            "sum(slt.log_lik(tree, var_name=v) for v in names)."
+            f"log_likelihood holds {got}; it has {shapes or 'none'} (chains, draws, ...). Name the one that is "
+            f"predicted: slt.log_lik(tree, var_name={example!r}); if one observation is a value of each, add their "
+            "matrices: sum(slt.log_lik(tree, var_name=v) for v in names)."
         )
     variable = variables[var_name]
     dims = getattr(variable, "dims", None)
@@ -175,8 +175,8 @@ def to_datatree(posterior: Any, *, data: Mapping[str, Any] | None = None) -> Any
     """
     if posterior.log_weights is not None:
         raise ValueError(
-            "this posterior has weighted draws (log_weights), which ArviZ would treat as equally likely. Resample them in "
-            "proportion to exp(log_weights) first, or use the losses of slt with log_weights=."
+            "this posterior has weighted draws (log_weights), which ArviZ would treat as equally likely. Resample "
+            "them in proportion to exp(log_weights) first, or use the losses of slt with log_weights=."
         )
     from arviz_base import from_dict
 

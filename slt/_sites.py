@@ -1,4 +1,4 @@
-"""What a NumPyro model does when it is run once: its sites, and why some models have no matrix of log-likelihoods (floor 2)."""
+"""What a NumPyro model does when it is run once: its sites, and why some have no matrix of log-likelihoods (floor 2)."""
 
 import math
 import sys
@@ -41,8 +41,8 @@ def inspect(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Sites:
         if site["type"] == "plate" and site["args"][1] is not None and site["args"][0] != site["args"][1]:
             size, subsample = site["args"]
             raise ValueError(
-                f"plate {name!r} is subsampled: {subsample} of {size}. A posterior and its log_lik need every observation: "
-                "remove subsample_size."
+                f"plate {name!r} is subsampled: {subsample} of {size}. A posterior and its log_lik need every "
+                "observation: remove subsample_size."
             )
         if site["type"] == "param":
             raise ValueError(
@@ -59,7 +59,7 @@ def inspect(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Sites:
 
 
 def check_observed(sites: Sites, site: str | None) -> tuple[str, np.ndarray | None]:
-    """The name of the site that is the data and which entries of it count (None: all), or a `ValueError` with the fix."""
+    """The name of the site that is the data and which of its entries count (None: all), or a `ValueError` with the fix."""
     name = _observed_site(sites, site)
     return name, _observations(sites.observed[name])
 
@@ -74,9 +74,9 @@ def _observed_site(sites: Sites, site: str | None) -> str:
         return site
     if sites.factors:
         raise ValueError(
-            f"the model has numpyro.factor site(s) {', '.join(map(repr, sites.factors))}: a sum of log densities cannot be "
-            "taken apart into observations. Write the likelihood as "
-            'numpyro.sample("x", <distribution>, obs=x) (a density of your own is a numpyro Distribution with log_prob).'
+            f"the model has numpyro.factor site(s) {', '.join(map(repr, sites.factors))}: a sum of log densities "
+            "cannot be taken apart into observations. Write the likelihood as "
+            'numpyro.sample("x", <distribution>, obs=x) (a density of your own is a Distribution with log_prob).'
             + (
                 f" If the factor belongs to the prior, say which site is the data: site={example!r}."
                 if sites.observed
@@ -110,7 +110,7 @@ def _observations(site: Any) -> np.ndarray | None:
         raise ValueError(
             f"{name!r} stands under handlers.scale; log_lik is never tempered. Use slt.nuts(..., beta=) instead."
         )
-    log_prob_shape = jax.evalshape_of(unmasked(fn).log_prob, value).shape
+    log_prob_shape = jax.eval_shape(unmasked(fn).log_prob, value).shape
     shape = np.shape(value)[: np.ndim(value) - fn.event_dim]
     if log_prob_shape != shape:
         raise ValueError(
@@ -143,8 +143,8 @@ def check_latent(latent: Mapping[str, Any]) -> None:
     discrete = [name for name, site in latent.items() if site["fn"].support.is_discrete]
     if discrete:
         raise ValueError(
-            f"NUTS needs continuous parameters; {', '.join(discrete)} {'is' if len(discrete) == 1 else 'are'} discrete. "
-            "Sum them out: a mixture is dist.MixtureSameFamily(dist.Categorical(weights), components)."
+            f"NUTS needs continuous parameters; {', '.join(discrete)} {'is' if len(discrete) == 1 else 'are'} "
+            "discrete. Sum them out: a mixture is dist.MixtureSameFamily(dist.Categorical(weights), components)."
         )
 
 
@@ -178,8 +178,8 @@ def without_support_warnings() -> Iterator[None]:
 def _restore_submodules() -> None:
     """Undo what a lazy import does to NumPyro.
 
-    ArviZ leaves a not yet loaded `numpyro` in `sys.modules`. If a subpackage is then imported first, Python runs its file
-    twice, and the second package lacks its submodules as attributes; `numpyro.factor` needs one of them.
+    ArviZ leaves a not yet loaded `numpyro` in `sys.modules`. If a subpackage is then imported first, Python runs its
+    file twice, and the second package lacks its submodules as attributes; `numpyro.factor` needs one of them.
     """
     for name, module in list(sys.modules.items()):
         if name.startswith("numpyro.") and name.count(".") == 2:

@@ -1,4 +1,4 @@
-r"""The matrix $\log p(X_i \mid w_s)$ from a NumPyro model, a triple, an ArviZ DataTree or chains of arrays (floor 2)."""
+r"""The matrix $\log p(X_i \mid w_s)$ from a NumPyro model, a triple, an ArviZ DataTree or an array (floor 2)."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -30,15 +30,16 @@ def log_lik(
 
     $$\ell_{si} = \log p(X_i \mid w_s)$$
 
-    **Arguments:** `model`: a NumPyro model, a `Triple`, an ArviZ DataTree or an array `(chains, draws, n)`. `draws`: name
-    to array `(draws, ...)` or `(chains, draws, ...)`, for a model or a triple. `args`, `kwargs`: the model's arguments, the
-    data among them. `site`: which observed site of a model, where there are several; a `numpyro.factor` then counts as a
-    part of the prior. `var_name`: the same for a DataTree.
-    **Returns:** shape `(draws, n)`, chains one after the other, nats, never tempered. An observation is one entry of the
-    observed site's batch shape: make vectors one observation with a multivariate distribution or `.to_event(1)`. Entries
-    masked out are no observations.
+    **Arguments:** `model`: a NumPyro model, a `Triple`, an ArviZ DataTree or an array `(chains, draws, n)`. `draws`:
+    name to array `(draws, ...)` or `(chains, draws, ...)`, for a model or a triple. `args`, `kwargs`: the model's
+    arguments, the data among them. `site`: which observed site of a model, where there are several; a
+    `numpyro.factor` then counts as a part of the prior. `var_name`: the same for a DataTree.
+    **Returns:** shape `(draws, n)`, chains one after the other, nats, never tempered. An observation is one entry of
+    the observed site's batch shape: make vectors one observation with a multivariate distribution or `.to_event(1)`.
+    Entries masked out are no observations.
     **Raises:** `ValueError` or `TypeError` that names sites and shapes where the matrix is not defined: a
-    `numpyro.factor` as likelihood, several observed sites, names in `draws` that do not fit the model, subsampled plates.
+    `numpyro.factor` as likelihood, several observed sites, names in `draws` that do not fit the model, subsampled
+    plates.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> import numpyro, numpyro.distributions as dist
@@ -85,8 +86,8 @@ def log_lik(
 def _want_draws(draws: Any) -> None:
     if not isinstance(draws, Mapping) or not draws:
         raise TypeError(
-            f"draws must map parameter names to arrays (draws, ...), such as posterior.draws; got {type(draws).__name__}"
-            f"{' without entries' if isinstance(draws, Mapping) else ''}."
+            f"draws must map parameter names to arrays (draws, ...), such as posterior.draws; got "
+            f"{type(draws).__name__}{' without entries' if isinstance(draws, Mapping) else ''}."
         )
 
 
@@ -99,7 +100,8 @@ def _merge_chains(
     if missing or extra:
         raise ValueError(
             f"draws do not fit the model: missing {missing or 'none'}, not parameters of the model {extra or 'none'}"
-            f"{' (some of them observed)' if set(extra) & set(observed) else ''}. The model's parameters are {sorted(shapes)}."
+            f"{' (some of them observed)' if set(extra) & set(observed) else ''}. The model's parameters are "
+            f"{sorted(shapes)}."
         )
     lead = {name: a.shape[: a.ndim - len(shapes[name])] for name, a in given.items()}
     for name, a in given.items():

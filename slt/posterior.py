@@ -31,8 +31,8 @@ class Diagnostics:
     r"""What the chains say about themselves, per parameter.
 
     **Arguments:** `rhat`, `ess_bulk`, `ess_tail`: name to array of the parameter's shape (split rank-normalized
-    $\hat R$; effective sample sizes of the centre and of the 5 % and 95 % quantiles). `divergences`: number of divergent
-    transitions after warmup. `chains`: number of chains. `draws`: draws of each chain.
+    $\hat R$; effective sample sizes of the centre and of the 5 % and 95 % quantiles). `divergences`: number of
+    divergent transitions after warmup. `chains`: number of chains. `draws`: draws of each chain.
     **Source:** Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021); Betancourt (2017) for divergences.
 
     >>> Diagnostics({"mu": 1.0}, {"mu": 3900.0}, {"mu": 3800.0}, divergences=0, chains=4, draws=1000)
@@ -57,8 +57,8 @@ class Diagnostics:
         worst, name = _worst(self.rhat, largest=True)
         if not worst <= RHAT:
             found.append(
-                f"R-hat is {worst:.3f} for {name} (threshold {RHAT}): the chains have not reached the same distribution. "
-                "Draw longer (draws=); if it stays, look at the chains for several modes, or reparametrize."
+                f"R-hat is {worst:.3f} for {name} (threshold {RHAT}): the chains have not reached the same "
+                "distribution. Draw longer (draws=); if it stays, look at the chains for several modes, or reparametrize."
             )
         wanted = ESS_PER_CHAIN * self.chains
         least, name = _worst(self.ess, largest=False)
@@ -70,14 +70,14 @@ class Diagnostics:
                 else "Reparametrize; draws won't do"
             )
             found.append(
-                f"the effective sample size is {least:.0f} for {name} (wanted {wanted}, which is {ESS_PER_CHAIN} per chain): "
-                f"averages of it are too noisy. {fix}."
+                f"the effective sample size is {least:.0f} for {name} (wanted {wanted}, which is {ESS_PER_CHAIN} per "
+                f"chain): averages of it are too noisy. {fix}."
             )
         if self.divergences:
             total = self.chains * self.draws
             found.append(
-                f"{self.divergences} of {total} transitions diverged: the sampler skips a part of the posterior where it is "
-                "too curved. Reparametrize (non-centred: theta = mu + tau * z with z ~ N(0, 1)) or use a tighter prior."
+                f"{self.divergences} of {total} transitions diverged: the sampler skips a part of the posterior where "
+                "it is too curved. Reparametrize (non-centred: theta = mu + tau * z with z ~ N(0, 1)) or use a tighter prior."
             )
         return found
 
@@ -107,17 +107,18 @@ def nuts(
 
     $$p(w \mid X^n) \propto \varphi(w) \prod_i p(X_i \mid w)^\beta$$
 
-    Only the likelihood is raised to the power $\beta$; the prior stays as it is. Each chain adapts for 1000 steps first.
+    Only the likelihood is raised to the power $\beta$; the prior stays as it is. Each chain adapts for 1000 steps
+    first.
 
-    **Arguments:** `key`: a JAX key. `model`: a `Triple`, or a NumPyro model that observes the data. `args`, `kwargs`: the
-    data (`*data` of a triple, the arguments of the model; arguments named like an option here go by position).
-    `draws`: kept per chain. `chains`: run side by side in one program. `site`: as in `log_lik`, for models
-    with several observed sites, all of which are tempered.
+    **Arguments:** `key`: a JAX key. `model`: a `Triple`, or a NumPyro model that observes the data. `args`, `kwargs`:
+    the data (`*data` of a triple, the arguments of the model; arguments named like an option here go by position).
+    `draws`: kept per chain. `chains`: run side by side in one program. `site`: as in `log_lik`, for models with
+    several observed sites, all of which are tempered.
     **Returns:** `Posterior`: draws name to array `(chains * draws, ...)`, chain after chain; `log_lik` of shape
     `(chains * draws, n)`, *not* tempered, ready for every loss with the same `beta`; `diagnostics`.
-    **Raises:** `ValueError` for $\beta \le 0$, no data, a model without parameters or with discrete ones, a log density
-    that is nowhere finite, and whatever `log_lik` refuses. Warns (`SltWarning`) when $\hat R > 1.01$, when an effective
-    sample size is below 100 per chain, and when transitions diverge.
+    **Raises:** `ValueError` for $\beta \le 0$, no data, a model without parameters or with discrete ones, a log
+    density that is nowhere finite, and whatever `log_lik` refuses. Warns (`SltWarning`) when $\hat R > 1.01$, when an
+    effective sample size is below 100 per chain, and when transitions diverge.
     **Source:** Hoffman and Gelman (2014); Watanabe (2018), section 1.4. NumPyro does the work.
 
     >>> import numpyro.distributions as dist
@@ -227,8 +228,8 @@ def _not_finite(model: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> 
             found.append(f"{name} ({bad.size} of {terms.size} terms, first at {bad[0]}: {terms[bad[0]]})")
     return (
         "the log density is not finite at any starting point"
-        f"{': at a feasible point look at ' + ', '.join(found) if found else ''}. An observation outside the support of its "
-        "distribution, a scale that is not positive, or an overflow does this: check the data, then the model."
+        f"{': at a feasible point look at ' + ', '.join(found) if found else ''}. An observation outside the support "
+        "of its distribution, a scale that is not positive, or an overflow does this: check the data, then the model."
     )
 
 

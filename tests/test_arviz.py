@@ -43,8 +43,8 @@ def test_psis_does_not_mind_a_constant_or_float32(log_lik):
 
 @pytest.mark.parametrize("k", [0.2, 0.5, 0.9])
 def test_psis_finds_the_index_of_a_pareto_tail(k):
-    # Exact quantiles of a Pareto law; the tail holds 3 sqrt(10000) = 300 of them, where the maximum-likelihood sd of k is
-    # (1 + k)/sqrt(300) <= 0.11. Quantiles have no such noise; 0.05 is left for the prior of the fit (weight 10 at 0.5).
+    # Exact quantiles of a Pareto law; the tail holds 3 sqrt(10000) = 300 of them, where the maximum-likelihood sd of k
+    # is (1 + k)/sqrt(300) <= 0.11. Quantiles have no such noise; 0.05 is left for the prior of the fit (weight 10 at 0.5).
     # Kills: 1/k in place of k, the left tail.
     u = (np.arange(10_000) + 0.5) / 10_000
     assert abs(_arviz.psis(-k * np.log(1 - u)[:, None])[1][0] - k) < 0.05
@@ -111,8 +111,8 @@ def test_rhat_and_ess_keep_the_axes_of_a_parameter(rng):
 
 @pytest.mark.parametrize("rho", [-0.4, 0.0, 0.8])
 def test_ess_of_an_autoregression(rho, rng):
-    # AR(1): ESS of the mean is S (1 - rho)/(1 + rho). The sum of estimated correlations over 4 x 10,000 draws has a relative
-    # error of a few percent (sd seen over 40 seeds: 3 %); 15 % is five of those. Kills: autocorrelation time without its 2.
+    # AR(1): ESS of the mean is S (1 - rho)/(1 + rho). ESS_SEEDS
+    # Kills: the autocorrelation time without its factor 2.
     x = np.empty((4, 10_000))
     x[:, 0] = rng.normal(size=4)
     noise = np.sqrt(1 - rho**2) * rng.normal(size=x.shape)
@@ -174,7 +174,7 @@ def test_datatree_refuses():
 
 
 def test_importing_the_library_does_not_import_arviz():
-    code = "import sys, slt, slt.losses, slt.interop, slt.posterior; print([m for m in sys.modules if m.startswith('arviz')])"
+    code = "import sys, slt.losses, slt.interop, slt.posterior; print([m for m in sys.modules if m[:5] == 'arviz'])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )

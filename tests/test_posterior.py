@@ -90,7 +90,7 @@ def eight_schools(sd, y=None):
 
 
 def schools_expected_tau(beta):
-    """E[tau] by quadrature: everything but tau integrates out. A normal density to the power beta has sd / sqrt(beta)."""
+    """E[tau] by quadrature: the rest integrates out. A normal density to the power beta has sd / sqrt(beta)."""
     u = (np.arange(4000) + 0.5) / 4000
     tau = stats.halfcauchy(scale=5).ppf(u)  # equal prior weight
     log_p = [
@@ -213,7 +213,8 @@ def test_each_problem_is_named_with_its_number(bad, message):
 def test_no_problem_no_sentence():
     assert diagnostics(rhat=1.0099, bulk=400.0, tail=400.0).problems() == []
     assert repr(diagnostics(rhat=1.004, bulk=500.0)) == (
-        "Diagnostics(4 chains x 1000 draws; R-hat <= 1.004 (theta[1]); ESS >= 500 bulk (theta[2]), 4000 tail (mu); 0 divergences)"
+        "Diagnostics(4 chains x 1000 draws; R-hat <= 1.004 (theta[1]); ESS >= 500 bulk (theta[2]), "
+        "4000 tail (mu); 0 divergences)"
     )
 
 
