@@ -74,12 +74,12 @@ def conjugate_experiment(
     triple = Triple(truth, dist.Normal, {"loc": dist.Normal()}, inputs)  # of this triple only the truth is used
     if inputs is None:
         x, weights = nodes(truth)
-        new, weights = (x,), weights
+        new = (x,)
     else:
         per_input = [nodes(truth(x)) for x in jnp.asarray(inputs)]
         new = (np.repeat(inputs, [len(y) for y, _ in per_input], axis=0), np.concatenate([y for y, _ in per_input]))
         weights = np.concatenate([w for _, w in per_input]) / len(per_input)
-    proper = bool(np.isfinite(np.asarray(family.log_normalizer(jnp.asarray(family.eta)))))
+    proper = bool(jnp.isfinite(family.log_normalizer(jnp.asarray(family.eta))))
     new, weights = tuple(jnp.asarray(a) for a in new), jnp.asarray(weights)
 
     def one(key):

@@ -263,8 +263,12 @@ def log_density(family: ExponentialFamily, eta_hat: Any, w: dict[str, Any]) -> A
     >>> np.exp(conjugate.log_density(coin, coin.eta, {"theta": np.array([0.25])})).round(6).tolist()  # 2 theta
     [0.5]
     """
-    f = jax.vmap(family.features)({name: jnp.asarray(value) for name, value in w.items()})
-    return np.asarray(f @ jnp.asarray(eta_hat) - family.log_normalizer(jnp.asarray(eta_hat)))
+
+    def run(eta_hat, *values):
+        f = jax.vmap(family.features)(dict(zip(w, values, strict=True)))
+        return f @ eta_hat - family.log_normalizer(eta_hat)
+
+    return in_input_precision(run, eta_hat, *w.values())
 
 
 def _predictive(family, eta_hat, *x):
@@ -283,5 +287,7 @@ def _check_data(data: tuple[Any, ...]) -> None:
 def _check_proper(family: ExponentialFamily, eta: Any, what: str, fix: str = "Use a proper prior or more data.") -> None:
     if is_tracer(eta):
         return
-    if not np.isfinite(np.asarray(family.log_normalizer(jnp.asarray(eta)))):
+    with jax.ensure_compile_time_eval():  # a concrete eta is checked even inside jit
+        finite = bool(jnp.isfinite(family.log_normalizer(jnp.asarray(eta))))
+    if not finite:
         raise ValueError(f"{what} is improper: its normalizer z(eta) is not finite at eta = {np.asarray(eta)}. {fix}")
