@@ -224,7 +224,7 @@ def test_thm_01_predictive_ratio():
 
 
 def test_thm_01_predictive_ratio_chain():
-    # Z_n as a product of one-step predictions, from predictions only. Mutant: the product over k >= 2 (an improper prior).
+    # Z_n as a product of one-step predictions. Mutant: the product over k >= 2 (an improper prior).
     x, w = np.array([-0.4, 1.1, 2.0, 0.3]), np.linspace(-16, 17, 400_001)
     weights, product = stats.norm.pdf(w, 0.5, 2), 1.0
     weights /= weights.sum()
@@ -307,7 +307,7 @@ def multinomial_case():
     t, weights = unit_interval(120)
     u, v = np.meshgrid(t, t, indexing="ij")
     w = np.stack([u, (1 - u) * v, (1 - u) * (1 - v)], axis=-1).reshape(-1, 3)
-    alpha = np.array([2.0, 1.5, 3.0])
+    alpha = np.array([2.0, 1.0, 3.0])  # whole numbers: the prior is a polynomial and the rule is exact
     log_prior = special.gammaln(alpha.sum()) - special.gammaln(alpha).sum() + np.log(w) @ (alpha - 1)
     prior = np.exp(log_prior) * np.outer(weights * (1 - t), weights).ravel()
     return conjugate.multinomial(alpha), np.array([2, 0, 2, 1, 2]), np.arange(3), prior, lambda x: np.log(w[:, x]).T
@@ -321,7 +321,105 @@ def poisson_case():
     return conjugate.poisson(2.5, 0.8), np.array([4, 1, 7, 3]), np.array([0, 2, 9]), prior, log_p
 
 
-CASES = [bernoulli_case, multinomial_case, poisson_case]
+def normal_case():
+    # precision s in (0, 12), mean within 9 prior standard deviations: a product rule that is exact to rounding
+    t, weights = unit_interval(200)
+    s = 12 * t
+    z = 18 * t - 9
+    m = 0.5 + z[None, :] / np.sqrt(2.0 * s)[:, None]
+    prior = np.outer(12 * weights * stats.gamma.pdf(s, 3.0, scale=1 / 2.0), 18 * weights * stats.norm.pdf(z)).ravel()
+    m, s = m.ravel(), np.broadcast_to(s[:, None], m.shape).ravel()
+    log_p = lambda x: stats.norm.logpdf(np.asarray(x)[:, None], m, s**-0.5)  # noqa: E731
+    return (
+        conjugate.normal(0.5, 2.0, 3.0, 2.0),
+        np.array([0.3, 1.9, -0.4, 1.1]),
+        np.array([-2.0, 0.0, 3.5]),
+        prior,
+        log_p,
+    )
+
+
+CASES = [bernoulli_case, multinomial_case, poisson_case, normal_case]
+BETAS = [0.5, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("beta", BETAS)
+@pytest.mark.parametrize("case", CASES)
+def test_thm_01_conjugacy(case, beta):
+    # Mutants: the prior tempered too; beta left out of eta-hat; v without its power beta (Poisson, normal).
+    family, x, _, prior, log_p = case()
+    likelihood = np.exp(beta * log_p(x).sum(0))
+    assert prior.sum() == pytest.approx(1.0, rel=1e-7)  # the nodes resolve the prior
+    assert conjugate.log_evidence(family, x, beta=beta) == pytest.approx(math.log(prior @ likelihood), rel=1e-7)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+@pytest.mark.parametrize("case", CASES)
+def test_thm_01_conjugate_predictive(case, beta):
+    # Mutant: z(eta-hat + beta g(x)) in place of z(eta-hat + g(x)), right at beta = 1 alone.
+    family, x, new, prior, log_p = case()
+    posterior = prior * np.exp(beta * log_p(x).sum(0))
+    expected = np.exp(log_p(new)) @ posterior / posterior.sum()
+    found = np.exp(conjugate.log_predictive(family, conjugate.posterior(family, x, beta=beta), new))
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+@pytest.mark.parametrize("case", CASES)
+def test_thm_01_cumulants(case, beta):
+    # Mutant: the Hessian at eta instead of at eta-hat.
+    family, x, _, prior, log_p = case()
+    posterior = prior * np.exp(beta * log_p(x).sum(0))
+    posterior = posterior / posterior.sum()
+    mean = log_p(x) @ posterior
+    variance = (log_p(x) - mean[:, None]) ** 2 @ posterior
+    assert conjugate.functional_variance(family, x, beta=beta) == pytest.approx(variance, rel=1e-5)
+
+
+def predictive(family, x, new, beta):
+    return np.exp(conjugate.log_predictive(family, conjugate.posterior(family, x, beta=beta), np.array(new)))
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_exm_01_bernoulli(beta):
+    found = predictive(conjugate.bernoulli(2.5, 1.7), np.array([1, 0, 0, 1, 0]), [1], beta)
+    assert found == pytest.approx([(2.5 + 2 * beta) / (4.2 + 5 * beta)], rel=1e-12)
+
+
+def test_exm_01_bernoulli_improper():
+    haldane = conjugate.bernoulli(0.0, 0.0)
+    assert conjugate.posterior(haldane, np.array([1, 0])).tolist() == [0.0, 0.0]
+    with pytest.raises(ValueError, match="improper"):
+        conjugate.posterior(haldane, np.array([1, 1]))
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_exm_01_multinomial(beta):
+    found = predictive(conjugate.multinomial([2.0, 1.5, 3.0]), np.array([2, 0, 2, 1, 2]), [0, 1, 2], beta)
+    counts = np.array([2.0, 1.5, 3.0]) + beta * np.array([1, 1, 3])
+    assert found == pytest.approx(counts / counts.sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_exm_01_poisson(beta):
+    shape, rate = 2.5 + 15 * beta, 0.8 + 4 * beta
+    found = predictive(conjugate.poisson(2.5, 0.8), np.array([4, 1, 7, 3]), [0, 2, 9], beta)
+    negative_binomial = stats.nbinom(shape, rate / (rate + 1))
+    assert found == pytest.approx(negative_binomial.pmf([0, 2, 9]), rel=1e-10)
+    assert negative_binomial.var() == pytest.approx(shape / rate * (1 + 1 / rate))
+    assert negative_binomial.mean() == pytest.approx(shape / rate)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_exm_01_normal(beta):
+    # Student's t with the normal-gamma update written from the raw moments. Mutant: 2 A - 1 degrees of freedom.
+    x, new = np.array([0.3, 1.9, -0.4, 1.1]), [-2.0, 0.0, 3.5]
+    n, mean = 4 * beta, x.mean()
+    k, A = 2.0 + n, 3.0 + n / 2
+    B = 2.0 + beta * ((x - mean) ** 2).sum() / 2 + 2.0 * n * (mean - 0.5) ** 2 / (2 * k)
+    t = stats.t(2 * A, loc=(2.0 * 0.5 + n * mean) / k, scale=math.sqrt(B * (k + 1) / (A * k)))
+    found = predictive(conjugate.normal(0.5, 2.0, 3.0, 2.0), x, new, beta)
+    assert found == pytest.approx(t.pdf(new), rel=1e-10)
 
 
 # --- Marginal likelihood ----------------------------------------------------------------------------------------------
