@@ -307,10 +307,18 @@ def multinomial_case():
     t, weights = unit_interval(120)
     u, v = np.meshgrid(t, t, indexing="ij")
     w = np.stack([u, (1 - u) * v, (1 - u) * (1 - v)], axis=-1).reshape(-1, 3)
-    alpha = np.array([2.0, 1.0, 3.0])  # whole numbers: the prior is a polynomial and the rule is exact
+    alpha = np.array(
+        [2.0, 1.0, 3.0]
+    )  # whole numbers and even counts: the integrands are polynomials and the rule is exact
     log_prior = special.gammaln(alpha.sum()) - special.gammaln(alpha).sum() + np.log(w) @ (alpha - 1)
     prior = np.exp(log_prior) * np.outer(weights * (1 - t), weights).ravel()
-    return conjugate.multinomial(alpha), np.array([2, 0, 2, 1, 2]), np.arange(3), prior, lambda x: np.log(w[:, x]).T
+    return (
+        conjugate.multinomial(alpha),
+        np.array([2, 0, 2, 1, 2, 0, 1, 2]),
+        np.arange(3),
+        prior,
+        lambda x: np.log(w[:, x]).T,
+    )
 
 
 def poisson_case():
