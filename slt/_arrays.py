@@ -19,13 +19,14 @@ class SltWarning(UserWarning):
 
 
 class MeanSE(NamedTuple):
-    """A mean and its standard error."""
+    """A mean and its standard error; printed to two significant digits of the error, four decimals at least."""
 
     mean: float
     se: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.4f} ± {self.se:.4f}"
+        digits = 4 if self.se <= 0 else min(max(4, 1 - int(np.floor(np.log10(self.se)))), 15)
+        return f"{self.mean:.{digits}f} ± {self.se:.{digits}f}"
 
 
 def mean_se(terms: Any) -> MeanSE:

@@ -64,11 +64,8 @@ class Diagnostics:
         least, name = _worst(self.ess, largest=False)
         if not least >= wanted:
             more = int(np.ceil(wanted / least)) if least > 0 else 99
-            fix = (
-                f"Draw {more} times as many (draws={more * self.draws})"
-                if more <= 10
-                else "Reparametrize; draws won't do"
-            )
+            longer = f"Draw {more} times as many (draws={more * self.draws})"
+            fix = longer if more <= 10 else "Reparametrize; more draws will not do"
             found.append(
                 f"the effective sample size is {least:.0f} for {name} (wanted {wanted}, which is {ESS_PER_CHAIN} per "
                 f"chain): averages of it are too noisy. {fix}."
@@ -82,11 +79,8 @@ class Diagnostics:
         return found
 
     def __repr__(self) -> str:
-        (high, h), (bulk, b), (tail, t) = (
-            _worst(self.rhat, largest=True),
-            _worst(self.ess_bulk, largest=False),
-            _worst(self.ess_tail, largest=False),
-        )
+        high, h = _worst(self.rhat, largest=True)
+        (bulk, b), (tail, t) = _worst(self.ess_bulk, largest=False), _worst(self.ess_tail, largest=False)
         return (
             f"Diagnostics({self.chains} chains x {self.draws} draws; R-hat <= {high:.3f} ({h}); "
             f"ESS >= {bulk:.0f} bulk ({b}), {tail:.0f} tail ({t}); {self.divergences} divergences)"

@@ -119,7 +119,10 @@ def _warn_at_edges(triple: Triple, w: Any, log_weights: np.ndarray, bounds: Any,
     mass = np.exp(log_weights)
     for name, (low, high) in bounds.items():
         panel = (high - low) / -(-points // PANEL)
-        for edge, outside, inside in ((low, low - 1e-6, w[name] < low + panel), (high, high + 1e-6, w[name] > high - panel)):
+        for edge, outside, inside in (
+            (low, low - 1e-6, w[name] < low + panel),
+            (high, high + 1e-6, w[name] > high - panel),
+        ):
             at_edge = mass[inside].sum()
             if at_edge > EDGE and bool(np.asarray(triple.prior[name].support(jnp.asarray(outside)))):
                 warnings.warn(

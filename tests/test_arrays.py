@@ -30,6 +30,8 @@ def test_mean_se_covers_the_truth_as_often_as_it_should(rng):
 
 def test_mean_se_prints_both_numbers():
     assert str(MeanSE(1.23456, 0.01)) == "1.2346 ± 0.0100"
+    assert str(MeanSE(1.23456789, 0.0000312)) == "1.234568 ± 0.000031"
+    assert str(MeanSE(1.5, 0.0)) == "1.5000 ± 0.0000"
 
 
 @pytest.mark.parametrize(

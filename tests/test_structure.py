@@ -19,6 +19,7 @@ FLOORS = {
     "_nodes": 1,
     "losses": 1,
     "triple": 2,
+    "_sites": 2,
     "conjugate": 3,
     "quadrature": 3,
     "interop": 3,

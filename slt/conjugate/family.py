@@ -284,7 +284,9 @@ def _check_data(data: tuple[Any, ...]) -> None:
         )
 
 
-def _check_proper(family: ExponentialFamily, eta: Any, what: str, fix: str = "Use a proper prior or more data.") -> None:
+def _check_proper(
+    family: ExponentialFamily, eta: Any, what: str, fix: str = "Use a proper prior or more data."
+) -> None:
     if is_tracer(eta):
         return
     with jax.ensure_compile_time_eval():  # a concrete eta is checked even inside jit
