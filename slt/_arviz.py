@@ -22,7 +22,8 @@ def psis(log_ratios: Any, *, r_eff: float = 1.0) -> tuple[np.ndarray, np.ndarray
     with $F$ the generalized Pareto distribution fitted to the $M = 3\sqrt{S / r_\mathrm{eff}}$ largest ratios.
 
     **Arguments:** `log_ratios`: $\log r_s$ of each draw, shape `(draws, n)`, up to a constant per column; for
-    leave-one-out it is $-\beta \log p(X_i \mid w_s)$. `r_eff`: relative efficiency of the draws, effective sample size over draws.
+    leave-one-out it is $-\beta \log p(X_i \mid w_s)$. `r_eff`: relative efficiency of the draws, effective sample
+    size over draws.
     **Returns:** log-weights `(draws, n)`, float64, each column summing to one after exponentiation; and $\hat k$,
     shape `(n,)`. A tail without spread has bounded weights: it is left as it is, with $\hat k = -\infty$.
     **Raises:** `ValueError` if `log_ratios` is not 2-D, is not finite or has fewer than 25 draws.

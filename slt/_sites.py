@@ -1,4 +1,4 @@
-"""What a NumPyro model does when it is run once: its sites, and why some have no matrix of log-likelihoods (floor 2)."""
+"""The sites of a NumPyro model that is run once, and why some have no matrix of log-likelihoods (floor 2)."""
 
 import math
 import sys
@@ -59,7 +59,7 @@ def inspect(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Sites:
 
 
 def check_observed(sites: Sites, site: str | None) -> tuple[str, np.ndarray | None]:
-    """The name of the site that is the data and which of its entries count (None: all), or a `ValueError` with the fix."""
+    """The site that is the data and which of its entries count (None: all), or a `ValueError` with the fix."""
     name = _observed_site(sites, site)
     return name, _observations(sites.observed[name])
 
@@ -158,8 +158,8 @@ def is_factor(fn: Any) -> bool:
 def as_jax(tree: Any) -> Any:
     """NumPy arrays of numbers among the arguments of a model, as JAX arrays of the precision in force.
 
-    JAX 0.12 keeps one device copy of a NumPy array that a compiled function closes over, whatever the precision: met again
-    with x64 switched the other way, the same array is a crash.
+    JAX 0.12 keeps one device copy of a NumPy array that a compiled function closes over, whatever the precision: met
+    again with x64 switched the other way, the same array is a crash.
     """
     return jax.tree.map(lambda a: jnp.asarray(a) if isinstance(a, np.ndarray) and a.dtype.kind in "biuf" else a, tree)
 

@@ -25,8 +25,8 @@ class Observables(NamedTuple):
     r"""What the theory speaks of, for each of many data sets: arrays of shape `(datasets,)`.
 
     `generalization` $G_n$, `training` $T_n$, `cv` $C_n$ (exact leave-one-out) and `waic` $W_n$ in nats per observation;
-    `variance` $V_n$ in nats² (a sum over observations); `free_energy` $F_n(\beta) = -\frac1\beta \log Z_n(\beta)$ in nats,
-    `nan` for an improper prior; `empirical_entropy` $S_n$ in nats per observation.
+    `variance` $V_n$ in nats² (a sum over observations); `free_energy` $F_n(\beta) = -\frac1\beta \log Z_n(\beta)$ in
+    nats, `nan` for an improper prior; `empirical_entropy` $S_n$ in nats per observation.
 
     **Source:** Watanabe (2018), sections 1.6 and 1.7.
 
@@ -57,9 +57,10 @@ def conjugate_experiment(
 
     $$X^n_{(r)} \sim q, \qquad r = 1, \dots, R$$
 
-    **Arguments:** `key`: a JAX key. `truth`: the distribution $q(x)$, one-dimensional; or, with `inputs`, a function from
-    one input to $q(y \mid x)$. `family`: model and prior. `n`: observations per data set. `datasets`: $R$. `beta`: inverse
-    temperature. `inputs`: fixed inputs, shape `(n, d)`; $G_n$ then is the loss of new responses at the same inputs.
+    **Arguments:** `key`: a JAX key. `truth`: the distribution $q(x)$, one-dimensional; or, with `inputs`, a function
+    from one input to $q(y \mid x)$. `family`: model and prior. `n`: observations per data set. `datasets`: $R$.
+    `beta`: inverse temperature. `inputs`: fixed inputs, shape `(n, d)`; $G_n$ then is the loss of new responses at
+    the same inputs.
     **Returns:** `Observables` of arrays `(datasets,)`; `slt.mean_se` gives the mean and its standard error.
     **Raises:** `ValueError` for `n < 1` (`n < 2` where leave-one-out needs it), `datasets < 1` or `beta <= 0`.
     **Source:** Watanabe (2018), sections 1.6 to 1.8.
@@ -116,10 +117,12 @@ def grid_experiment(
 
     is exact here, because the averages are integrals and not samples.
 
-    **Arguments:** `key`: a JAX key. `triple`: an unconditional triple with a one-dimensional truth. `n`: observations per
-    data set. `bounds`, `points`: as in `slt.quadrature.posterior`. `datasets`: how many. `beta`: inverse temperature.
+    **Arguments:** `key`: a JAX key. `triple`: an unconditional triple with a one-dimensional truth. `n`: observations
+    per data set. `bounds`, `points`: as in `slt.quadrature.posterior`. `datasets`: how many. `beta`: inverse
+    temperature.
     **Returns:** `Observables` of arrays `(datasets,)`.
-    **Raises:** `ValueError` as in `slt.quadrature.posterior`; `NotImplementedError` for a conditional triple.
+    **Raises:** `ValueError` and `SltWarning` as in `slt.quadrature.posterior`; `NotImplementedError` for a
+    conditional triple.
     **Source:** Watanabe (2018), sections 1.6 and 1.7.
 
     >>> triple = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 1)})
@@ -135,13 +138,14 @@ def grid_experiment(
     x_new, weights = (jnp.asarray(a) for a in nodes(triple.truth))
     w, log_volume = {name: jnp.asarray(a) for name, a in w.items()}, jnp.asarray(log_volume)
     log_lik_new = jax.lax.map(lambda w: log_density(triple, w, x_new), w, batch_size=4096)
+    edges = quadrature.edge_nodes(triple, w, bounds, points)
 
     def one(key):
         data = draw_data(key, triple, n)
         log_lik, log_weights, log_evidence = quadrature.weigh(triple, w, log_volume, data, beta)
         training = training_loss(log_lik, log_weights=log_weights).mean()
         variance = functional_variance(log_lik, log_weights=log_weights).sum()
-        return Observables(
+        found = Observables(
             generalization=weights @ generalization_loss(log_lik_new, log_weights=log_weights),
             training=training,
             cv=cv_loss(log_lik, beta=beta, method="plain", log_weights=log_weights).mean(),
@@ -150,9 +154,13 @@ def grid_experiment(
             free_energy=-log_evidence / beta,
             empirical_entropy=empirical_entropy(triple, *data).mean(),
         )
+        return found, {edge: jnp.exp(log_weights[inside]).sum() for edge, inside in edges.items()}
 
     run = jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=min(MAP_BATCH, datasets)))
-    return _finite(run(jax.random.split(key, datasets)), True)
+    found, at_edges = run(jax.random.split(key, datasets))
+    for edge, mass in at_edges.items():
+        quadrature.warn_at_edges(edge, np.asarray(mass))
+    return _finite(found, True)
 
 
 def _check_datasets(datasets: int) -> None:
@@ -168,6 +176,6 @@ def _finite(found: Observables, proper: bool) -> Observables:
         if bad.any() and (proper or name != "free_energy"):
             raise ValueError(
                 f"{name} is not finite for {int(bad.sum())} of {bad.size} data sets (first: {int(np.argmax(bad))}): a "
-                "posterior is improper, or the box holds no mass. Use a proper prior, more observations, or a wider box."
+                "posterior is improper, or the box holds no mass. Use a proper prior, more observations or a wider box."
             )
     return out

@@ -46,7 +46,7 @@ def log_lik(
     >>> def model(x):
     ...     mu = numpyro.sample("mu", dist.Normal(0, 10))
     ...     numpyro.sample("x", dist.Normal(mu, 1), obs=x)
-    >>> log_lik(model, {"mu": jnp.zeros((4, 100))}, jnp.array([0.0, 1.0, 2.0])).shape
+    >>> log_lik(model, {"mu": np.zeros((4, 100))}, np.array([0.0, 1.0, 2.0])).shape
     (400, 3)
     """
     if isinstance(model, Triple):

@@ -58,7 +58,7 @@ class Diagnostics:
         if not worst <= RHAT:
             found.append(
                 f"R-hat is {worst:.3f} for {name} (threshold {RHAT}): the chains have not reached the same "
-                "distribution. Draw longer (draws=); if it stays, look at the chains for several modes, or reparametrize."
+                "distribution. Draw longer (draws=); if it stays, look for several modes, or reparametrize."
             )
         wanted = ESS_PER_CHAIN * self.chains
         least, name = _worst(self.ess, largest=False)
@@ -74,7 +74,7 @@ class Diagnostics:
             total = self.chains * self.draws
             found.append(
                 f"{self.divergences} of {total} transitions diverged: the sampler skips a part of the posterior where "
-                "it is too curved. Reparametrize (non-centred: theta = mu + tau * z with z ~ N(0, 1)) or use a tighter prior."
+                "it is too curved. Reparametrize (non-centred: theta = mu + tau * z, z ~ N(0, 1)) or tighten the prior."
             )
         return found
 

@@ -83,9 +83,9 @@ def posterior(
     dimensions). `beta`: inverse temperature.
     **Returns:** `Posterior` with nodes as `draws`, `log_weights`, `log_lik` `(nodes, n)` and `log_evidence`. Nodes
     without posterior mass (below $10^{-30}$ of the largest) are left out.
-    **Raises:** `ValueError` for wrong names or bounds, for `beta <= 0`, and if prior times likelihood has no mass in the
-    box. Warns (`SltWarning`) if more than $10^{-6}$ of the mass lies in the outermost panel although the prior goes on
-    beyond it.
+    **Raises:** `ValueError` for wrong names or bounds, for `beta <= 0`, and if prior times likelihood has no mass in
+    the box. Warns (`SltWarning`) if more than $10^{-6}$ of the mass lies in the outermost panel although the prior
+    goes on beyond it.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> import numpyro.distributions as dist
@@ -101,10 +101,11 @@ def posterior(
     log_lik, log_weights, log_evidence = (np.asarray(a) for a in in_input_precision(run, log_volume, *data))
     if not np.isfinite(log_evidence):
         raise ValueError(
-            f"prior times likelihood has no mass in the box {dict(bounds)} (log evidence {log_evidence}). Move the box to "
-            "where the prior and the likelihood are positive, or check the data for NaN."
+            f"prior times likelihood has no mass in the box {dict(bounds)} (log evidence {log_evidence}). Move the box "
+            "to where the prior and the likelihood are positive, or check the data for NaN."
         )
-    _warn_at_edges(triple, w, log_weights, bounds, points)
+    for edge, inside in edge_nodes(triple, w, bounds, points).items():
+        warn_at_edges(edge, np.exp(log_weights[inside]).sum(keepdims=True))
     keep = log_weights > log_weights.max() - 69.0
     return Posterior(
         {name: a[keep] for name, a in w.items()},
@@ -115,19 +116,27 @@ def posterior(
     )
 
 
-def _warn_at_edges(triple: Triple, w: Any, log_weights: np.ndarray, bounds: Any, points: int) -> None:
-    mass = np.exp(log_weights)
+def edge_nodes(triple: Triple, w: Mapping[str, Any], bounds: Any, points: int) -> dict[str, np.ndarray]:
+    """For each end of the box beyond which the prior goes on ("mu at 0"): which nodes lie in its outermost panel."""
+    found = {}
     for name, (low, high) in bounds.items():
         panel = (high - low) / -(-points // PANEL)
-        for edge, outside, inside in (
+        for end, beyond, inside in (
             (low, low - 1e-6, w[name] < low + panel),
             (high, high + 1e-6, w[name] > high - panel),
         ):
-            at_edge = mass[inside].sum()
-            if at_edge > EDGE and bool(np.asarray(triple.prior[name].support(jnp.asarray(outside)))):
-                warnings.warn(
-                    f"{at_edge:.1e} of the posterior mass lies in the outermost panel of {name} at {edge}: the box cuts "
-                    "the posterior off. Widen bounds there.",
-                    SltWarning,
-                    stacklevel=3,
-                )
+            if bool(np.asarray(triple.prior[name].support(jnp.asarray(beyond)))):
+                found[f"{name} at {end}"] = np.asarray(inside)
+    return found
+
+
+def warn_at_edges(edge: str, mass: np.ndarray) -> None:
+    """Warn if too much posterior mass, of any of the data sets, lies at that end of the box."""
+    if mass.max() > EDGE:
+        where = "" if mass.size == 1 else f" for {int((mass > EDGE).sum())} of {mass.size} data sets"
+        warnings.warn(
+            f"{mass.max():.1e} of the posterior mass lies in the outermost panel of {edge}{where}: the box cuts the "
+            "posterior off. Widen bounds there.",
+            SltWarning,
+            stacklevel=3,
+        )

@@ -5,7 +5,7 @@ tuple, `(x,)` or, for a conditional triple, `(x, y)`, and are handed on as `*dat
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import Distribution
 
-from slt._nodes import nodes
+from slt._nodes import log_prob, nodes
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Posterior:
     beta: float = 1.0
     log_weights: Any = None
     log_evidence: float | None = None
-    diagnostics: Any = field(default=None)
+    diagnostics: Any = None
 
     def __repr__(self) -> str:
         parts = [", ".join(f"{k}: {tuple(np.shape(v))}" for k, v in self.draws.items())]
@@ -152,7 +152,7 @@ def log_prior(triple: Triple, w: Mapping[str, Any]) -> jax.Array:
     -0.693147
     """
     check_names(triple, w)
-    return jnp.asarray(sum(jnp.sum(p.log_prob(jnp.asarray(w[name]))) for name, p in triple.prior.items()))
+    return jnp.asarray(sum(jnp.sum(log_prob(p, jnp.asarray(w[name]))) for name, p in triple.prior.items()))
 
 
 def log_density(triple: Triple, w: Mapping[str, Any], *data: Any) -> jax.Array:
@@ -231,10 +231,8 @@ def _pointwise(triple: Triple, distribution: Callable[..., Distribution], data: 
         raise ValueError(
             f"data must share a first axis of at least one observation; got shapes {[a.shape for a in arrays]}."
         )
-    if triple.conditional:
-        terms = jax.vmap(lambda x, y: distribution(x).log_prob(y))(*arrays)
-    else:
-        terms = distribution().log_prob(arrays[0])
+    one = (lambda x, y: log_prob(distribution(x), y)) if triple.conditional else None
+    terms = log_prob(distribution(), arrays[0]) if one is None else jax.vmap(one)(*arrays)
     if terms.shape != arrays[0].shape[:1]:
         raise ValueError(
             f"the density must give one number per observation, shape {arrays[0].shape[:1]}; got {terms.shape}. "

@@ -44,7 +44,7 @@ def test_psis_does_not_mind_a_constant_or_float32(log_lik):
 @pytest.mark.parametrize("k", [0.2, 0.5, 0.9])
 def test_psis_finds_the_index_of_a_pareto_tail(k):
     # Exact quantiles of a Pareto law; the tail holds 3 sqrt(10000) = 300 of them, where the maximum-likelihood sd of k
-    # is (1 + k)/sqrt(300) <= 0.11. Quantiles have no such noise; 0.05 is left for the prior of the fit (weight 10 at 0.5).
+    # is (1 + k)/sqrt(300) <= 0.11. Quantiles have no such noise; 0.05 is left for the prior of the fit (10 at 0.5).
     # Kills: 1/k in place of k, the left tail.
     u = (np.arange(10_000) + 0.5) / 10_000
     assert abs(_arviz.psis(-k * np.log(1 - u)[:, None])[1][0] - k) < 0.05

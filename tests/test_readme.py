@@ -23,7 +23,7 @@ def test_the_example_runs_as_a_script_and_prints_every_loss(tmp_path):
     assert abs(cross_validation - waic) < 0.01
 
 
-@pytest.mark.parametrize("target", re.findall(r"^make (\w+)", README, re.M) + ["help", "notebooks"])
+@pytest.mark.parametrize("target", [*re.findall(r"^make (\w+)", README, re.M), "help", "notebooks"])
 def test_the_make_targets_exist(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
 

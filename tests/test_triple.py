@@ -151,3 +151,11 @@ def test_bad_data_and_names_are_named(key):
     vectors = dist.MixtureSameFamily(halves, dist.Normal(jnp.zeros((2, 3)), 1).to_event(1))
     with pytest.raises(NotImplementedError, match="event shape"):
         entropy(Triple(vectors, dist.Normal, PRIOR))
+
+
+def test_densities_end_with_their_support():
+    # NumPyro's Uniform(0, 2) gives log(1/2) at 3 and Exponential gives 1 - (-1) r at -1: neither is a density there.
+    triple = Triple(dist.Exponential(2.0), lambda rate: dist.Exponential(rate), {"rate": dist.Uniform(0.0, 2.0)})
+    assert float(log_prior(triple, {"rate": 3.0})) == -np.inf
+    assert np.asarray(log_density(triple, {"rate": 1.0}, jnp.array([-1.0, 2.0]))).tolist() == [-np.inf, -2.0]
+    assert np.asarray(empirical_entropy(triple, jnp.array([-1.0, 0.0]))).tolist() == [np.inf, -np.log(2.0)]

@@ -4,8 +4,8 @@ $$p(x \mid w) = v(x) \exp\big(f(w) \cdot g(x)\big), \qquad
 \varphi(w \mid \eta) = \frac{\exp\big(\eta \cdot f(w)\big)}{z(\eta)}$$
 
 Everything follows from $v$, $g$ and $\log z$: the posterior is $\varphi(w \mid \hat\eta)$ with
-$\hat\eta = \eta + \beta \sum_i g(x_i)$, and the posterior mean and covariance of $f(w)$ are the gradient and the Hessian of
-$\log z$ at $\hat\eta$. Data are handed over as `*data`: `x`, or `x, y` for a regression.
+$\hat\eta = \eta + \beta \sum_i g(x_i)$, and the posterior mean and covariance of $f(w)$ are the gradient and the
+Hessian of $\log z$ at $\hat\eta$. Data are handed over as `*data`: `x`, or `x, y` for a regression.
 """
 
 from collections.abc import Callable
@@ -72,7 +72,8 @@ def log_predictive(family: ExponentialFamily, eta_hat: Any, *new: Any) -> Any:
 
     $$\log p(x \mid X^n) = \log v(x) + \log z(\hat\eta + g(x)) - \log z(\hat\eta)$$
 
-    **Arguments:** `family`: the family. `eta_hat`: a posterior's hyperparameter. `new`: arrays with a common first axis.
+    **Arguments:** `family`: the family. `eta_hat`: a posterior's hyperparameter. `new`: arrays with a common first
+    axis.
     **Returns:** shape `(m,)`, nats, one per new observation.
     **Raises:** `ValueError` if there is no observation.
     **Source:** Watanabe (2018), section 1.4.
@@ -160,8 +161,8 @@ def cv_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
     if not is_tracer(terms) and not np.isfinite(np.asarray(terms)).all():
         bad = np.flatnonzero(~np.isfinite(np.asarray(terms)))
         raise ValueError(
-            f"the posterior without observation {int(bad[0])} is improper ({bad.size} of {len(terms)} are), so that its "
-            "leave-one-out loss does not exist. Use a proper prior or more data."
+            f"the posterior without observation {int(bad[0])} is improper ({bad.size} of {len(terms)} are), so that "
+            "its leave-one-out loss does not exist. Use a proper prior or more data."
         )
     return terms
 

@@ -152,7 +152,8 @@ def normal(mean: float, count: float, shape: float, rate: float) -> ExponentialF
     r"""Normal model with unknown mean `mu` and `precision` $s = 1/\sigma^2$, and a normal-gamma prior.
 
     $$\mu \mid s \sim N\Big(m, \frac{1}{k s}\Big),\ s \sim \mathrm{Gamma}(a, b);\qquad
-    v = (2\pi)^{-1/2},\quad g = (x, 1, x^2, 1),\quad f = \Big(\mu s, -\frac{\mu^2 s}{2}, -\frac s2, \frac{\log s}{2}\Big)$$
+    v = (2\pi)^{-1/2},\quad g = (x, 1, x^2, 1),\quad
+    f = \Big(\mu s, -\frac{\mu^2 s}{2}, -\frac s2, \frac{\log s}{2}\Big)$$
 
     $$z(\eta) = \sqrt{\frac{2\pi}{\eta_2}}\; \frac{\Gamma(A)}{B^A},\quad A = \frac{\eta_4 + 1}{2},\quad
     B = \frac{1}{2}\Big(\eta_3 - \frac{\eta_1^2}{\eta_2}\Big),\quad \eta = (km, k, 2b + km^2, 2a - 1)$$
@@ -200,11 +201,12 @@ def normal(mean: float, count: float, shape: float, rate: float) -> ExponentialF
 def linear_regression(noise_sd: float, prior_sd: float, dimension: int) -> ExponentialFamily:
     r"""Linear regression $y = w \cdot x + N(0, \sigma^2)$ with known $\sigma$ and a $N(0, \tau^2 I)$ prior on `w`.
 
-    $$v = N(y \mid 0, \sigma^2),\quad g = \frac{(yx,\; xx^\top)}{\sigma^2},\quad f = \Big(w, -\frac{ww^\top}{2}\Big),\quad
+    $$v = N(y \mid 0, \sigma^2),\quad g = \frac{(yx,\; xx^\top)}{\sigma^2},\quad
+    f = \Big(w, -\frac{ww^\top}{2}\Big),\quad
     z(h, \Lambda) = \frac{(2\pi)^{d/2}}{|\Lambda|^{1/2}}\, e^{\frac12 h^\top \Lambda^{-1} h}$$
 
-    **Arguments:** `noise_sd`: $\sigma$. `prior_sd`: $\tau$; `inf` is the flat improper prior. `dimension`: $d$, the number
-    of inputs (a column of ones is one of them). Data are `x` of shape `(n, d)` and `y` of shape `(n,)`.
+    **Arguments:** `noise_sd`: $\sigma$. `prior_sd`: $\tau$; `inf` is the flat improper prior. `dimension`: $d$, the
+    number of inputs (a column of ones is one of them). Data are `x` of shape `(n, d)` and `y` of shape `(n,)`.
     **Returns:** an `ExponentialFamily`; draws have the name `w`, shape `(draws, d)`.
     **Raises:** `ValueError` if a standard deviation is not positive or `dimension` is below 1.
     **Source:** Watanabe (2018), section 2.3.
