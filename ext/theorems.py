@@ -51,8 +51,10 @@ def fill(app, doctree, docname):
 
 
 def refresh(app, env):
-    """The list is written anew whenever any page was read."""
-    return sorted(getattr(env, "slt_theorem_pages", ()))
+    """The list is written anew whenever any page was read; its titles may hold formulas, so it needs MathJax."""
+    pages = sorted(getattr(env, "slt_theorem_pages", ()))
+    env.get_domain("math").data["has_equations"] |= dict.fromkeys(pages, True)
+    return pages
 
 
 def setup(app):

@@ -1,6 +1,6 @@
 r"""What a NumPyro distribution lacks: a log-density that ends with its support, and nodes for its integrals (floor 1).
 
-Duck-typed: only `log_prob`, `support`, `mean`, `variance` and `enumerate_support` of a NumPyro distribution are used.
+Duck-typed: only the density, the support, the moments and the shapes of a NumPyro distribution are used.
 """
 
 from typing import Any
@@ -19,8 +19,14 @@ def log_prob(distribution: Any, x: Any) -> jax.Array:
     >>> [round(float(a), 6) for a in log_prob(dist.Uniform(0.0, 2.0), jnp.array([1.0, 3.0]))]
     [-0.693147, -inf]
     """
-    found = distribution.log_prob(x)
-    return found if distribution.support is None else jnp.where(distribution.support(x), found, -jnp.inf)
+    support = distribution.support
+    if support is None:
+        return distribution.log_prob(x)
+    inside = jnp.asarray(support(x))
+    x = jnp.broadcast_to(x, inside.shape + jnp.shape(x)[jnp.ndim(x) - distribution.event_dim :])
+    event = inside.reshape(inside.shape + (1,) * distribution.event_dim)
+    feasible = jnp.where(event, x, support.feasible_like(x).astype(x.dtype))
+    return jnp.where(inside, distribution.log_prob(feasible), -jnp.inf)
 
 
 def nodes(distribution: Any) -> tuple[np.ndarray, np.ndarray]:

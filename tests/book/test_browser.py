@@ -13,7 +13,8 @@ PAGES += [f"book/solutions/{stem}" for stem in CHAPTERS]
 # Text of the article outside code: what a reader sees.
 PROSE = """() => {
   const article = document.querySelector("article.bd-article").cloneNode(true);
-  for (const node of article.querySelectorAll("pre, code, script, style, mjx-container, .js-plotly-plot")) node.remove();
+  const code = article.querySelectorAll("pre, code, script, style, mjx-container, .js-plotly-plot");
+  for (const node of code) node.remove();
   return article.textContent;
 }"""
 
@@ -41,7 +42,8 @@ CONTRAST = """() => {
     const below = ground(node);
     const [a, b] = [luminance(over(rgba(style.color), below)), luminance(below)];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < worst[0]) worst = [ratio, node.tagName + "." + node.className + ": " + node.textContent.trim().slice(0, 60)];
+    const name = node.tagName + "." + node.className + ": " + node.textContent.trim().slice(0, 60);
+    if (ratio < worst[0]) worst = [ratio, name];
   }
   return worst;
 }"""
@@ -165,9 +167,10 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(browser, html, page):
         # Nothing is merely cut off either: what is wider than the screen scrolls in a box of its own.
         cut = tab.evaluate("""() => [...document.querySelectorAll("article.bd-article *")].filter((n) => {
             if (n.closest("mjx-container, svg, .headerlink") || n.getBoundingClientRect().right <= 391) return false;
-            for (let b = n; b && b.tagName !== "ARTICLE"; b = b.parentElement)
-              if (["auto", "scroll"].includes(getComputedStyle(b).overflowX) || getComputedStyle(b).position === "absolute")
-                return false;
+            for (let b = n; b && b.tagName !== "ARTICLE"; b = b.parentElement) {
+              const style = getComputedStyle(b);
+              if (["auto", "scroll"].includes(style.overflowX) || style.position === "absolute") return false;
+            }
             return n.getClientRects().length > 0;
           }).map((n) => n.tagName + "." + n.className).slice(0, 5)""")
         assert not cut, f"cut off at 390 px: {cut}"
