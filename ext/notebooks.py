@@ -80,7 +80,7 @@ def citations(path: Path) -> tuple[dict, dict]:
         doi = f" doi:{value['doi']}" if "doi" in value else ""
         everyone = ", ".join(str(p).replace("{", "").replace("}", "") for p in people)
         full[key] = (
-            f"{everyone} ({value['year']}). {value['title']}. *{where}*{volume if 'volume' in value else ''}.{doi}"
+            f"{everyone} ({value['year']}). {value['title'].rstrip('.')}{'' if value['title'].endswith('?') else '.'} *{where}*{volume if 'volume' in value else ''}.{doi}"
         )
     return short, full
 

@@ -158,4 +158,6 @@ def test_densities_end_with_their_support():
     triple = Triple(dist.Exponential(2.0), lambda rate: dist.Exponential(rate), {"rate": dist.Uniform(0.0, 2.0)})
     assert float(log_prior(triple, {"rate": 3.0})) == -np.inf
     assert np.asarray(log_density(triple, {"rate": 1.0}, jnp.array([-1.0, 2.0]))).tolist() == [-np.inf, -2.0]
-    assert np.asarray(empirical_entropy(triple, jnp.array([-1.0, 0.5]))).tolist() == pytest.approx([np.inf, 1 - np.log(2.0)])
+    assert np.asarray(empirical_entropy(triple, jnp.array([-1.0, 0.5]))).tolist() == pytest.approx(
+        [np.inf, 1 - np.log(2.0)]
+    )

@@ -96,7 +96,7 @@ BOOK = myst.Book(
     [
         ("see {prf:ref}`thm-a` and {eq}`eq-a`", "see Theorem 1.1 and (1.7)"),
         ("{cite:p}`a,b` or {cite:t}`b`", "(Ada, 1843; Bayes and Price, 1763) or Bayes and Price (1763)"),
-        ("$k = ${glue:text}`k:.2f`, {glue:text}`word`", "$k = $0.70, about two"),
+        ("it is {glue:text}`k:.2f`, {glue:text}`word`", "it is 0.70, about two"),
         ("[](#sec-a), [there](#sec-a), {ref}`over there <sec-a>`", "*Data*, there, over there"),
         (r"$\E[X] + \Else$ and `\E`", r"${\mathbb{E}}[X] + \Else$ and `\E`"),
         (r"a role over a line: {prf:ref}`the theorem" + "\n<thm-a>`", "a role over a line: the theorem"),
@@ -182,7 +182,8 @@ def test_glue_is_taken_out_of_the_code(source, wanted):
 RUN = """
 import sys, nbformat, nbclient
 made = nbformat.read(sys.argv[1], as_version=4)
-nbclient.NotebookClient(made, timeout=900, kernel_name="python3", resources={"metadata": {"path": sys.argv[2]}}).execute()
+place = {"metadata": {"path": sys.argv[2]}}
+nbclient.NotebookClient(made, timeout=900, kernel_name="python3", resources=place).execute()
 first = made.cells[0].outputs[0]["text"]
 import slt
 print(first.strip(), "|", slt.__file__)

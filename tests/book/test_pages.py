@@ -116,16 +116,25 @@ def bodies(path):
 
 
 def leaks(path, text):
-    """The solutions whose longest line stands in a text, white space aside."""
-    squeezed = re.sub(r"\s+", "", text)
-    return [name for name, lines in bodies(path) if re.sub(r"\s+", "", max(lines, key=len)) in squeezed]
+    """The solutions that stand in a text, white space aside: their longest line, or the whole of a short body."""
+    squeezed, found = re.sub(r"\s+", "", text), []
+    for name, lines in bodies(path):
+        longest = re.sub(r"\s+", "", max(lines, key=len))
+        telling = longest if len(longest) >= 30 else re.sub(r"\s+", "", "".join(lines))
+        if telling in squeezed:
+            found.append(name)
+    return found
 
 
 def test_a_leak_would_be_found(tmp_path):
     path = tmp_path / "solution.py"
-    path.write_text('def mean(x):\n    """The mean."""\n    total = sum(x)\n    return total / len(x) + 0.0\n')
-    assert leaks(path, "see\n  return total / len(x)\n + 0.0 there") == ["mean"]
-    assert leaks(path, "total = sum(x), the mean") == []
+    path.write_text(
+        'def mean(x):\n    """The mean."""\n    total = sum(x)\n    return total / len(x) + offset_of_the_scale\n\n\n'
+        'def answer():\n    """Which?"""\n    return "C"\n'
+    )
+    assert leaks(path, "see\n  return total / len(x)\n + offset_of_the_scale there") == ["mean"]
+    assert leaks(path, "total = sum(x), the mean, C") == []
+    assert leaks(path, 'so return "C" then') == ["answer"]
 
 
 @pytest.mark.parametrize("stem", CHAPTERS)
