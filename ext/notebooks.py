@@ -79,9 +79,8 @@ def citations(path: Path) -> tuple[dict, dict]:
         volume = f" {value.get('volume', '')}" + (f", {value['pages'].replace('--', '–')}" if "pages" in value else "")
         doi = f" doi:{value['doi']}" if "doi" in value else ""
         everyone = ", ".join(str(p).replace("{", "").replace("}", "") for p in people)
-        full[key] = (
-            f"{everyone} ({value['year']}). {value['title'].rstrip('.')}{'' if value['title'].endswith('?') else '.'} *{where}*{volume if 'volume' in value else ''}.{doi}"
-        )
+        title = value["title"] + ("" if value["title"].endswith("?") else ".")
+        full[key] = f"{everyone} ({value['year']}). {title} *{where}*{volume if 'volume' in value else ''}.{doi}"
     return short, full
 
 
