@@ -176,7 +176,8 @@ class Converter:
         elif name == "prf:proof":
             self.text += ["", "*Proof.*"]
             self.run(rest)
-            self.text += ["", "∎", ""]
+            self.text += ["", "∎"]
+            self.flush()
         elif name.startswith("prf:") or name == "exercise":
             label = given.get("label", "")
             self.flush()

@@ -117,8 +117,8 @@ def notebook(path: Path):
     converted, cited = cells(path.read_text(encoding="utf-8"), book)
     new = nbformat.v4
     out = [new.new_code_cell(first_cell())]
-    if imports:
-        place = next((k for k, (kind, text) in enumerate(converted) if kind == "code" and "slt.check(" in text), 0)
+    place = next((k for k, (kind, text) in enumerate(converted) if kind == "code" and "slt.check(" in text), None)
+    if imports and place is not None:
         converted.insert(place, ("code", "# for the exercises\n" + imports))
     for kind, text in converted:
         source = without_glue(text) if kind == "code" else text

@@ -1,4 +1,4 @@
-"""Four small real data sets, each with its source, units and licence (floor 5); `README.md` says where they are from."""
+"""Four small public data sets, as NumPy columns; `README.md` beside them gives sources and licences (floor 5)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,0 +1,1 @@
+"""The graders, one module for each chapter of the book."""

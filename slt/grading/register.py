@@ -1,0 +1,85 @@
+"""The exercises that ship: their records, and the grader functions that belong to each."""
+
+import difflib
+import importlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from types import ModuleType
+from typing import Any
+
+KINDS = ("code", "number", "symbolic", "choice", "proof")
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    **Arguments:** `id`: chapter and number, "1.3". `name`: the reader's function. `kind`: one of `KINDS`. `points`.
+    `difficulty`: 1 to 3. `title`. `label`: of the statement in the chapter, "ex-1-3". `hints`: at least two, of
+    increasing strength. `shown`: after a pass: what was shown, another route.
+
+    >>> Exercise("1.3", "f", "code", 2, 1, "A title", "ex-1-3", ("look", "look there"), "It was shown.").prefix
+    'test_1_3_'
+    """
+
+    id: str
+    name: str
+    kind: str
+    points: int
+    difficulty: int
+    title: str
+    label: str
+    hints: tuple[str, ...]
+    shown: str
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its grader functions start with."""
+        return f"test_{self.id.replace('.', '_')}_"
+
+
+def stems() -> list[str]:
+    """The chapters that have graders: "ch01_definition", ..."""
+    found = (p.name.removesuffix(".py") for p in files("slt.grading.chapters").iterdir())
+    return sorted(name for name in found if re.fullmatch(r"ch\d\d_\w+", name))
+
+
+def graders(stem: str) -> ModuleType:
+    """The module of a chapter's graders."""
+    return importlib.import_module(f"slt.grading.chapters.{stem}")
+
+
+def exercises(stem: str | None = None) -> list[tuple[str, Exercise]]:
+    """(stem, exercise) of one chapter or of all, in order."""
+    return [(s, e) for s in ([stem] if stem else stems()) for e in graders(s).EXERCISES]
+
+
+def tests(stem: str, exercise: Exercise) -> list[tuple[str, Callable[..., Any]]]:
+    """The grader functions of an exercise, `(name, function)` in the order of the file."""
+    return [(name, f) for name, f in vars(graders(stem)).items() if name.startswith(exercise.prefix)]
+
+
+def find(id: str) -> tuple[str, Exercise]:
+    """Stem and record of an exercise.
+
+    **Raises:** `ValueError` that lists the nearest ids.
+
+    >>> find("99.1")
+    Traceback (most recent call last):
+    ValueError: there is no exercise '99.1'; ...
+    """
+    known = {e.id: (s, e) for s, e in exercises()}
+    wanted = str(id).strip().removeprefix("ex-").replace("-", ".").replace("_", ".")
+    if wanted not in known:
+        near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
+        chapter = [i for i in known if i.split(".")[0] == wanted.split(".")[0]]
+        listed = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(chapter or known)}."
+        raise ValueError(f"there is no exercise {str(id)!r}; {listed} `slt list` shows all.")
+    return known[wanted]
+
+
+def stub(stem: str) -> str:
+    """The text of a chapter's exercise file as it ships."""
+    return (files("slt.grading") / "stubs" / f"{stem}.py").read_text(encoding="utf-8")
