@@ -12,8 +12,8 @@ __all__ = ["Exercise", "Result", "check", "exercises", "find", "grade", "hint"]
 def check(id: str, answer: Callable[..., Any], *, traceback: bool = False) -> Result:
     """Grade an answer, print one message, and return the result. A wrong answer raises nothing.
 
-    **Arguments:** `id`: the exercise, "1.3". `answer`: your function, as the stub describes it. `traceback`: print where
-    an answer failed.
+    **Arguments:** `id`: the exercise, "1.3". `answer`: your function, as the stub describes it. `traceback`: print
+    where an answer failed.
     **Returns:** a `Result`, true if the answer passed.
     **Raises:** `ValueError` for an unknown id, `TypeError` if `answer` is not a function.
     **Source:** the grader is the one of `pytest exercises`; it ships with the library.
@@ -54,6 +54,7 @@ def report(stem: str, exercise: Exercise, result: Result, *, traceback: bool = F
     """What a reader sees after grading."""
     if result.passed:
         points = f"{exercise.points} point{'s' if exercise.points > 1 else ''}"
-        return f"{exercise.id} passed ({points}).\n{exercise.shown}\nOfficial solution: solutions/{stem}.py, {exercise.name}."
+        where = f"Official solution: solutions/{stem}.py, {exercise.name}."
+        return f"{exercise.id} passed ({points}).\n{exercise.shown}\n{where}"
     text = f"{exercise.id} {exercise.title}: not yet.\n{result.message}"
     return f"{text}\n\n{result.traceback}" if traceback and result.traceback else text
