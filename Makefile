@@ -50,7 +50,7 @@ serve: _build/html/.stamp
 	@echo "The book is at http://localhost:$(PORT) (stop with Ctrl-C)"
 	@$(PYTHON) -m http.server --directory _build/html $(PORT)
 
-_build/notebooks/.stamp: _build/html/.stamp $(wildcard exercises/*.py)
+_build/notebooks/.stamp: _build/html/.stamp
 	@$(PYTHON) -m ext.notebooks _build/notebooks && touch $@
 
 notebooks: _build/notebooks/.stamp

@@ -85,10 +85,13 @@ def citations(path: Path) -> tuple[dict, dict]:
 
 
 def stubs(stem: str) -> tuple[str, dict[str, str]]:
-    """The imports of the reader's file and each exercise's function, by its number."""
+    """The imports of a chapter's stubs and each exercise's stub, by its number.
+
+    They are the ones that ship with the graders: `exercises/` may hold a reader's answers.
+    """
     from ext.solutions import exercises
 
-    path = ROOT / "exercises" / f"{stem}.py"
+    path = ROOT / "slt" / "grading" / "stubs" / f"{stem}.py"
     if not path.exists():
         return "", {}
     source = path.read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ class TheoremIndex(SphinxDirective):
     has_content = False
 
     def run(self):
-        self.env.slt_theorem_pages = {*getattr(self.env, "slt_theorem_pages", ()), self.env.docname}
+        self.env.__dict__.setdefault("slt_theorem_pages", set()).add(self.env.docname)
         return [theorem_index()]
 
 

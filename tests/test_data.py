@@ -68,3 +68,17 @@ def test_every_file_has_its_source_and_licence_in_the_readme():
         assert slt.data.load(name).units[column]
         assert slt.data.load(name).source in repr(slt.data.load(name))
     assert "copyright" in readme
+
+
+def test_the_columns_cannot_be_written_over():
+    nile = slt.data.load("nile")
+    with pytest.raises(ValueError, match="read-only"):
+        nile.flow[0] = 0.0
+    assert "copyright" in nile.licence
+
+
+def test_the_rows_of_old_faithful_belong_together():
+    # R prints 0.9008112 for cor(faithful); a column shifted by one row has a negative correlation.
+    faithful = slt.data.load("faithful")
+    r = np.corrcoef(faithful.eruptions, faithful.waiting)[0, 1]
+    assert r == pytest.approx(0.9008112, abs=5e-8)

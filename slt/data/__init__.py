@@ -33,7 +33,9 @@ class Table:
     r"""Columns of equal length, each an attribute: `load("nile").flow`.
 
     **Arguments:** `columns`: name to array `(rows,)`, float64. `units`: name to unit. `source`: who measured and
-    published it.
+    published it. `licence`: what one may do with it.
+
+    **Source:** `slt/data/README.md`.
 
     >>> Table({"x": np.zeros(3)}, {"x": "metres"}, "example").x.shape
     (3,)
@@ -42,6 +44,7 @@ class Table:
     columns: Mapping[str, np.ndarray]
     units: Mapping[str, str]
     source: str
+    licence: str = "Measured facts, to our knowledge under no copyright; this transcription: MIT, as the library."
 
     def __getattr__(self, name: str) -> np.ndarray:
         columns = self.__dict__.get("columns", {})
@@ -58,7 +61,7 @@ def load(name: str) -> Table:
     """A data set by its name.
 
     **Arguments:** `name`: `"newcomb"`, `"galaxies"`, `"faithful"` or `"nile"`.
-    **Returns:** a `Table`: columns as attributes, float64, shape `(rows,)`; `units`; `source`.
+    **Returns:** a `Table`: columns as attributes, float64, shape `(rows,)`, read-only; `units`; `source`; `licence`.
     **Raises:** `ValueError` for another name.
     **Source:** given in the table, and with the licence in `slt/data/README.md`.
 
@@ -70,4 +73,5 @@ def load(name: str) -> Table:
     units, source = _ABOUT[name]
     header, *rows = (files("slt.data") / f"{name}.csv").read_text(encoding="utf-8").split()
     table = np.array([row.split(",") for row in rows], dtype=np.float64)
+    table.flags.writeable = False
     return Table({column: table[:, k] for k, column in enumerate(header.split(","))}, units, source)

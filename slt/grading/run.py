@@ -3,20 +3,24 @@
 import contextlib
 import copy
 import ctypes
+import inspect
 import io
+import os
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from slt.grading.expect import Wrong
+from slt.grading.expect import Wrong, short
 from slt.grading.register import Exercise, tests
 
-SECONDS = 30.0  # for one grader function; compiling a JAX function takes a few
+SECONDS = float(os.environ.get("SLT_SECONDS", "20"))  # for one grader function; the first call may compile
+STOPPING = 1.0  # seconds in which a thread that ran too long is told to end, again and again
 OUTPUT = 10_000  # characters of printed text that are kept
 
 
@@ -25,10 +29,10 @@ class NotWritten(Wrong):
 
 
 class TimeOut(BaseException):
-    """Raised inside an answer that takes too long."""
+    """Raised inside code that takes too long; no `except Exception` catches it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """What came of grading one exercise: `passed`, the one `message`, the `traceback` of a failure or an empty string.
 
@@ -49,7 +53,7 @@ class Result:
 
 
 def grade(
-    stem: str, exercise: Exercise, answer: Callable[..., Any], *, seed: int = 0, seconds: float = SECONDS
+    stem: str, exercise: Exercise, answer: Callable[..., Any], *, seed: int = 0, seconds: float | None = None
 ) -> Result:
     """All grader functions of an exercise on an answer, until the first failure."""
     for _, test in tests(stem, exercise):
@@ -60,65 +64,127 @@ def grade(
 
 
 def run(
-    test: Callable[..., Any], answer: Callable[..., Any], exercise: Exercise, *, seed: int = 0, seconds: float = SECONDS
+    test: Callable[..., Any],
+    answer: Callable[..., Any],
+    exercise: Exercise,
+    *,
+    seed: int = 0,
+    seconds: float | None = None,
 ) -> tuple[str | None, str]:
-    """One grader function: (None, "") for a pass, else the message and the traceback.
-
-    The test runs in a thread of its own, so that one that never returns can be left behind.
-    """
+    """One grader function: (None, "") for a pass, else the message and the traceback."""
     rng = np.random.default_rng([seed, *map(int, exercise.id.split("."))])
+    seconds = SECONDS if seconds is None else seconds
+    returned: list[Any] = []
+    try:
+        limited(lambda: test(_guarded(answer, exercise, returned), rng), seconds)
+    except TimeOut:
+        return (
+            f"your function was still running after {seconds:g} seconds: look for a loop that does not end. "
+            "On a slow machine set the environment variable SLT_SECONDS to more.",
+            "",
+        )
+    except Wrong as error:
+        return str(error), "".join(traceback.format_exception(error.__cause__ or error))
+    except Exception as error:
+        what, trace = f"{type(error).__name__}: {short(error)}", "".join(traceback.format_exception(error))
+        if not returned:
+            return f"the grader of {exercise.id} itself failed ({what}). Please report this.", trace
+        value = returned[-1]
+        got = "None (is the return missing?)" if value is None else f"a {type(value).__name__}, {short(value)},"
+        return f"your function returned {got} and that cannot be graded: {what}. Return what the stub says.", trace
+    return None, ""
+
+
+def limited(work: Callable[[], Any], seconds: float) -> Any:
+    """The value of `work()`, run silently in a thread of its own; raises what it raises, or `TimeOut`.
+
+    A thread, not an alarm signal: it works in every thread and on every system, and one that does not end, though told
+    to, is left behind. (Only a single call into compiled code that never returns and never lets go of the interpreter
+    cannot be left.)
+    """
     outcome: dict[str, Any] = {}
 
-    def work():
+    def target():
+        with contextlib.suppress(TimeOut):  # a second one may arrive while the first is being kept
+            try:
+                outcome["value"] = work()
+            except BaseException as error:
+                outcome["error"] = error
+
+    thread = threading.Thread(target=target, daemon=True)
+    stdin = sys.stdin
+    with (
+        contextlib.redirect_stdout(_Limited()),
+        contextlib.redirect_stderr(_Limited()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # the same verdict whatever the caller does with warnings
+        sys.stdin = io.StringIO()  # input() fails at once; exit() closes this one
+        thread.start()
         try:
-            with contextlib.redirect_stdout(_Limited()), contextlib.redirect_stderr(_Limited()):
-                test(_guarded(answer), rng)
-            outcome["error"] = None
-        except BaseException as error:  # an answer may raise anything, SystemExit and TimeOut too
-            outcome["error"] = error
+            thread.join(seconds)
+            late = thread.is_alive()
+        finally:  # Ctrl-C comes here too
+            _stop(thread)
+            sys.stdin = stdin
+    if late:
+        raise TimeOut
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["value"]
 
-    out, err = sys.stdout, sys.stderr
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
+
+def _stop(thread: threading.Thread) -> None:
+    """Raise `TimeOut` in the thread until it ends; often, as a bare `except:` may catch it."""
+    wait = 0.01
+    for _ in range(int(STOPPING / wait)):
+        if not thread.is_alive():
+            return
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeOut))
-        thread.join(1.0)
-        sys.stdout, sys.stderr = out, err  # the thread may never come to restore them
-        return f"your function was still running after {seconds:g} seconds: look for a loop that does not end.", ""
-    error = outcome["error"]
-    if error is None:
-        return None, ""
-    trace = "".join(traceback.format_exception(error))
-    if isinstance(error, Wrong):
-        return str(error), trace
-    return f"the grader of {exercise.id} itself failed: {type(error).__name__}: {error}. Please report this.", trace
+        thread.join(wait)
 
 
-def _guarded(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """The answer with clear failures: not written, raised, exited, changed its input."""
+def _guarded(answer: Callable[..., Any], exercise: Exercise, returned: list[Any]) -> Callable[..., Any]:
+    """The answer with clear failures: not written, raised, exited, changed its input. Its values go to `returned`."""
 
     def call(*args, **kwargs):
-        before = copy.deepcopy((args, kwargs))
+        try:
+            before = copy.deepcopy((args, kwargs))
+        except Exception:  # an input that cannot be copied is not compared
+            before = None
         try:
             value = answer(*args, **kwargs)
-        except NotImplementedError as error:
-            raise NotWritten("not written yet: replace `raise NotImplementedError` by your answer.") from error
         except TimeOut:
             raise
         except SystemExit as error:
             raise Wrong("your function called exit(): return the answer instead.") from error
-        except Exception as error:
-            line = traceback.extract_tb(error.__traceback__)[-1]
-            raise Wrong(
-                f"your function raised {type(error).__name__}: {error} (line {line.lineno}: {line.line}). "
-                "`slt check --traceback` or slt.check(..., traceback=True) shows where."
-            ) from error
-        if not _same((args, kwargs), before):
+        except BaseException as error:  # pytest.skip() and KeyboardInterrupt too
+            raise _raised(error, answer, exercise) from error
+        if before is not None and not _same((args, kwargs), before):
             raise Wrong("your function changed its input: work on a copy, for example x = np.array(x).")
+        returned[:] = [value]
         return value
 
     return call
+
+
+def _raised(error: BaseException, answer: Callable[..., Any], exercise: Exercise) -> Wrong:
+    """What to say about an exception: the last line that is the reader's own, not one inside a library."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # without our own call
+    try:
+        file = inspect.unwrap(answer).__code__.co_filename
+    except (AttributeError, ValueError):
+        file = None
+    own = [frame for frame in frames if frame.filename == file]
+    if isinstance(error, NotImplementedError) and own and own[-1] is frames[-1]:
+        return NotWritten("not written yet: replace `raise NotImplementedError` by your answer.")
+    what = f"{type(error).__name__}: {short(error)}"
+    if isinstance(error, TypeError) and not frames:
+        return Wrong(
+            f"your function cannot be called as the stub of {exercise.name} says ({what}): keep its arguments."
+        )
+    where = f" in line {own[-1].lineno}: {own[-1].line}" if own else ""
+    return Wrong(f"your function raised {what}{where}\nTo see the whole traceback: --traceback, or traceback=True.")
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -109,7 +109,7 @@ def densities(x: Any, curves: Mapping[str, Any]) -> Axes:
     **Arguments:** `x`: shape `(m,)`. `curves`: name to values, each of shape `(m,)`.
     **Returns:** the axes, to be labelled with `.set(xlabel=..., ylabel=...)`.
     **Raises:** `ValueError` for a curve of another shape.
-    **Source:** none needed.
+    **Source:** plain curves; the palette of `style`.
 
     >>> axis = densities([0.0, 1.0], {"truth": [1.0, 2.0], "predictive": [2.0, 1.0]})
     >>> [line.get_label() for line in axis.lines]

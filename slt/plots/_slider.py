@@ -23,14 +23,12 @@ CDN = "https://cdn.plot.ly/plotly-3.0.1.min.js"  # for notebooks; the built book
 DIGITS = 6  # significant digits sent to the browser
 
 _PAGE = """<div class="slt-slider" data-slt="{id}" style="max-width:100%">
-<p style="margin:0;text-align:center">{title}</p>
-<div class="plotly-graph-div" role="img" aria-label="{alt}" style="width:100%;height:340px;background:transparent">
-<img src="data:image/png;base64,{picture}" alt="{alt}" style="max-width:100%;max-height:340px"></div>
-<label style="display:flex;flex-wrap:wrap;gap:0 1em;align-items:center">
-<span style="flex:1 1 100%">{moves}: <output>{first}</output></span>
-<input type="range" min="0" max="{last}" step="1" value="0" aria-valuetext="{first}" style="flex:1;min-width:0">
-</label>
-<noscript><p>{alt} (To move the slider, allow JavaScript.)</p></noscript>
+<div class="plotly-graph-div" role="img" aria-label="{alt}" style="width:100%;height:340px;overflow:hidden">
+<img src="data:image/png;base64,{picture}" alt="{alt}" style="max-width:100%;max-height:100%"></div>
+<div style="padding:0 1em 0.5em">{title}: <output aria-live="off">{first}</output>
+<input type="range" min="0" max="{last}" step="1" value="0" aria-label="{title}" aria-valuetext="{first}"
+style="display:block;width:100%;margin:0"></div>
+<noscript><p>{alt} (The slider needs JavaScript.)</p></noscript>
 <script type="application/json">{data}</script>
 <script>{script}</script>
 </div>"""
@@ -98,10 +96,9 @@ class Slider:
         labels = self.data["labels"]
         return _PAGE.format(
             id=name,
-            title=html.escape(self.data["layout"]["meta"]),
+            title=html.escape(self.title),
             alt=html.escape(self.alt),
             picture=self._picture(),
-            moves=html.escape(self.title),
             first=html.escape(labels[0]),
             last=len(labels) - 1,
             data=data,
@@ -123,3 +120,92 @@ class Slider:
             figure.savefig(file, format="png", dpi=80, metadata={"Software": None})
             plt.close(figure)
         return base64.b64encode(file.getvalue()).decode()
+
+
+def slider(
+    frames: Sequence[Mapping[str, Any]],
+    x: Any,
+    *,
+    labels: Sequence[str],
+    title: str,
+    alt: str,
+    axes: tuple[str, str] = ("", ""),
+) -> Slider:
+    r"""Curves that a slider changes: frame after frame, all over the same axis and with the same scale.
+
+    $$x \mapsto f_j(x; s_k), \qquad \text{the slider moves } k$$
+
+    **Arguments:** `frames`: for each place of the slider a dict from a curve's name to its values, shape `(m,)`; all
+    with the same names. `x`: shape `(m,)`. `labels`: what stands beside the slider at each place. `title`: what the
+    slider moves. `alt`: what the figure shows, for those who do not see it. `axes`: the labels of both axes.
+    Values are sent with six significant digits; those that are not finite leave a gap.
+    **Returns:** a `Slider`, which a notebook and the book show by themselves.
+    **Raises:** `ValueError` for no frame, unequal names or shapes, labels that do not match, or an empty `alt`.
+    **Source:** the control is the element `input type="range"` of HTML.
+
+    >>> figure = slider([{"y": [0, 1]}, {"y": [1, 0]}], [0, 1], labels=["1", "2"], title="k", alt="A line turns.")
+    >>> 'type="range"' in figure._repr_html_()
+    True
+    """
+    x = np.asarray(x, dtype=np.float64)
+    _check(frames, x, labels, alt)
+    values = [[np.asarray(y, dtype=np.float64) for y in frame.values()] for frame in frames]
+    shown = np.concatenate([y[np.isfinite(y)] for frame in values for y in frame])
+    if not shown.size:
+        raise ValueError("no frame has a finite value to draw; check the curves for nan")
+    margin = 0.05 * (np.ptp(shown) or 1.0)
+    line = {"showline": True, "linecolor": GREY, "ticks": "outside", "showgrid": False, "zeroline": False}
+    fixed = {**line, "fixedrange": True, "automargin": True}
+    dashes = ("solid", "dash", "dot")
+    data = {
+        "traces": [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": name,
+                "x": _numbers(x),
+                "line": {"color": COLORS[j % 4], "dash": dashes[j // 4 % 3], "width": 2},
+            }
+            for j, name in enumerate(frames[0])
+        ],
+        "frames": [[_numbers(y) for y in frame] for frame in values],
+        "labels": list(labels),
+        "layout": {
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"color": GREY, "size": 13},
+            "margin": {"l": 50, "r": 15, "t": 10, "b": 45},
+            "dragmode": False,
+            "showlegend": True,
+            "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+            "xaxis": {**fixed, "title": {"text": axes[0]}, "range": _numbers(np.array([x.min(), x.max()]))},
+            "yaxis": {
+                **fixed,
+                "title": {"text": axes[1]},
+                "range": _numbers(np.array([shown.min() - margin, shown.max() + margin])),
+            },
+        },
+    }
+    return Slider(data, title, alt)
+
+
+def _check(frames: Sequence[Mapping[str, Any]], x: np.ndarray, labels: Sequence[str], alt: str) -> None:
+    if not frames or len(labels) != len(frames):
+        raise ValueError(f"wanted at least one frame and a label for each; got {len(frames)} and {len(labels)} labels")
+    if not alt.strip():
+        raise ValueError("alt is empty; say in a sentence what the figure shows")
+    if x.ndim != 1 or not np.isfinite(x).all():
+        raise ValueError(f"x must be finite, of shape (m,); got shape {x.shape}")
+    for k, frame in enumerate(frames):
+        if not frame or list(frame) != list(frames[0]):
+            raise ValueError(f"all frames must have the curves {list(frames[0])}; frame {k} has {list(frame)}")
+        for name, y in frame.items():
+            if np.shape(y) != x.shape:
+                raise ValueError(
+                    f"the curve {name!r} of frame {k} must have the shape {x.shape} of x; got {np.shape(y)}"
+                )
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    """Floats that JSON can carry: rounded, and `None` for what is not finite."""
+    return [float(f"{v:.{DIGITS}g}") if np.isfinite(v) else None for v in values.tolist()]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from matplotlib import cycler
+from matplotlib.rcsetup import cycler
 
 # Blue, vermilion, bluish green and reddish purple: the Okabe-Ito colours with a contrast of 3 or more against both
 # white and #121212. (Orange, sky blue and yellow are too pale for white, black is lost on a dark page.)
@@ -10,7 +10,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 GREY = "#767676"  # axes, text and reference lines
 
 
-def style() -> dict[str, Any]:
+def style() -> dict[Any, Any]:
     r"""Matplotlib's settings for every figure of the book.
 
     $$\frac{L_1 + 0.05}{L_2 + 0.05} \ge 3$$

@@ -1,0 +1,292 @@
+"""Figures: what is drawn is what was passed, in colours that can be seen, with a text alternative."""
+
+import base64
+import html.parser
+import json
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from slt import plots
+from slt.experiment import Observables
+
+X = np.linspace(-1.0, 2.0, 7)
+FRAMES = [{"truth": X**2, "predictive": X**2 + 0.1 * k} for k in range(3)]
+LABELS = ["n = 1", "n = 10", "n = 100"]
+ALT = 'Two parabolas, "close" & <closer> as n grows.'
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def make(**change):
+    options = {"labels": LABELS, "title": "sample size", "alt": ALT, "axes": ("x", "density")} | change
+    return plots.slider(options.pop("frames", FRAMES), options.pop("x", X), **options)
+
+
+class Page(html.parser.HTMLParser):
+    """Elements with their attributes, and the text of each script, as a browser would read them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.scripts, self.text = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if self.elements and self.lasttag == "script":
+            self.scripts.append(data)
+        self.text += data
+
+    def find(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+# --- Colours ----------------------------------------------------------------------------------------------------------
+
+
+def luminance(color):
+    """Relative luminance, WCAG 2.1: linear light, weighted as the eye does."""
+    channels = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a, b):
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_the_contrast_formula():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.005)  # the WCAG's own example of an AA grey
+
+
+@pytest.mark.parametrize("color", [*plots.COLORS, plots.GREY])
+@pytest.mark.parametrize("ground", ["#ffffff", "#121212"])
+def test_every_colour_is_seen_on_white_and_on_a_dark_page(color, ground):
+    assert contrast(color, ground) >= 3
+
+
+def test_style_is_transparent_and_changes_nothing_by_itself():
+    before = dict(plt.rcParams)
+    settings = plots.style()
+    plots.densities(X, {"a": X})
+    assert dict(plt.rcParams) == before
+    assert {settings[key] for key in ("figure.facecolor", "axes.facecolor", "savefig.facecolor")} == {"none"}
+    with plt.rc_context(settings):
+        assert plt.rcParams["axes.prop_cycle"].by_key()["color"] == list(plots.COLORS)
+
+
+FIGURES = {
+    "posterior_panels": lambda: plots.posterior_panels([(X, X**2)], names=["w"]),
+    "scatter_errors": lambda: plots.scatter_errors(Observables(*np.random.default_rng(0).normal(size=(7, 9))), 0.0),
+    "densities": lambda: plots.densities(X, {"a": X}).figure,
+    "pareto_k": lambda: plots.pareto_k([0.2, 0.8]).figure,
+    "estimates_with_error": lambda: plots.estimates_with_error([1, 2], [3, 4], [1, 1]).figure,
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_can_be_read_on_both_grounds(name):
+    figure = FIGURES[name]()
+    assert figure.get_facecolor()[3] == 0
+    for axis in figure.axes:
+        axis.set(xlabel="x", title="t")  # written later, outside the function's own settings
+        assert axis.get_facecolor()[3] == 0
+        for text in (axis.xaxis.label, axis.yaxis.label, axis.title, *axis.get_xticklabels()):
+            assert plt.matplotlib.colors.to_hex(text.get_color()).upper() == plots.GREY
+
+
+# --- What is drawn is what was passed ---------------------------------------------------------------------------------
+
+
+def test_posterior_panels_in_one_dimension():
+    panels = [(X, X**2 + k) for k in range(6)]
+    figure = plots.posterior_panels(panels, names=["w"], truth=0.5)
+    assert len(figure.axes) == 6
+    for axis, (w, density) in zip(figure.axes, panels, strict=True):
+        curve, truth = axis.lines
+        assert np.array_equal(curve.get_xydata(), np.column_stack([w, density]))
+        assert truth.get_xdata() == [0.5, 0.5]
+    assert figure.get_supxlabel() == "w"
+
+
+def test_posterior_panels_in_two_dimensions_are_not_transposed():
+    u, v = np.linspace(0, 1, 4), np.linspace(5, 9, 3)
+    density = np.arange(12.0).reshape(4, 3)  # density[i, j] at u[i], v[j]
+    figure = plots.posterior_panels([(u, v, density)] * 2, names=["a", "b"], truth=(0.2, 6.0))
+    axis = figure.axes[1]
+    (mesh,) = axis.collections
+    centre = mesh.get_coordinates()
+    assert np.array_equal(np.asarray(mesh.get_array()), density.T)
+    assert (centre[..., 0].min() < 0) & (centre[..., 0].max() < 2)  # u lies along the horizontal axis
+    assert centre[..., 1].min() > 3
+    assert axis.lines[0].get_xydata().tolist() == [[0.2, 6.0]]
+    assert (figure.get_supxlabel(), figure.get_supylabel()) == ("a", "b")
+
+
+def test_scatter_errors_subtracts_each_entropy_from_its_loss():
+    # Mutants: S from C_n, or S_n from G_n; the constants 0.3 and S_n differ.
+    seven = Observables(*np.random.default_rng(5).normal(size=(7, 30)))
+    figure = plots.scatter_errors(seven, 0.3)
+    for axis, loss in zip(figure.axes, (seven.training, seven.cv, seven.waic), strict=True):
+        expected = np.column_stack([seven.generalization - 0.3, loss - seven.empirical_entropy])
+        assert np.array_equal(axis.collections[0].get_offsets(), expected)
+        r = ((expected - expected.mean(0)) / expected.std(0)).prod(1).mean()
+        assert axis.get_title() == f"correlation {r:.2f}"
+
+
+def test_densities_draws_each_curve_in_its_own_way():
+    curves = {f"curve {k}": X**k for k in range(6)}
+    lines = plots.densities(X, curves).lines
+    for line, (name, values) in zip(lines, curves.items(), strict=True):
+        assert line.get_label() == name
+        assert np.array_equal(line.get_xydata(), np.column_stack([X, values]))
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 6
+
+
+def test_pareto_k_flags_above_the_first_limit():
+    k = np.array([0.1, 0.71, -0.2, 1.4, 0.7])
+    axis = plots.pareto_k(k)
+    low, high, fine, flagged = axis.lines
+    assert [line.get_ydata()[0] for line in (low, high)] == [0.7, 1.0]
+    assert fine.get_xydata().tolist() == [[0, 0.1], [2, -0.2], [4, 0.7]]
+    assert flagged.get_xydata().tolist() == [[1, 0.71], [3, 1.4]]
+    assert [(text.get_text(), text.xy) for text in axis.texts] == [("1", (1, 0.71)), ("3", (3, 1.4))]
+
+
+def test_estimates_have_bars_of_two_standard_errors():
+    axis = plots.estimates_with_error([1, 2], [0.5, 0.25], [0.1, 0.05], exact=([1, 1.5, 2], [0.6, 0.4, 0.3]))
+    (bars,) = axis.containers
+    assert bars.lines[0].get_xydata().tolist() == [[1, 0.5], [2, 0.25]]
+    segments = np.array(bars.lines[2][0].get_segments())
+    assert segments[:, :, 1] == pytest.approx(np.array([[0.3, 0.7], [0.15, 0.35]]))
+    assert axis.lines[0].get_xydata().tolist() == [[1, 0.6], [1.5, 0.4], [2, 0.3]]
+
+
+def test_estimates_with_one_exact_value():
+    axis = plots.estimates_with_error([1, 2], [0.5, 0.25], [0.1, 0.05], exact=0.4)
+    assert set(axis.lines[0].get_ydata()) == {0.4}
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plots.posterior_panels([], names=["w"]), "panels is empty"),
+        (lambda: plots.posterior_panels([(X, X[1:])], names=["w"]), r"shape \(7,\).*got \(6,\)"),
+        (lambda: plots.posterior_panels([(X, X[1:], np.ones((6, 7)))], names=["a", "b"]), r"\(7, 6\).*got \(6, 7\)"),
+        (lambda: plots.posterior_panels([(X, X)], names=["a", "b"]), "2 parameters a, b"),
+        (lambda: plots.densities(X, {"p": X[1:]}), r"'p' must have the shape \(7,\) of x; got \(6,\)"),
+        (lambda: plots.pareto_k(np.ones((2, 3))), r"shape \(n,\).*got \(2, 3\)"),
+        (lambda: plots.estimates_with_error(X, X, 1.0), r"one shape \(m,\)"),
+        (lambda: plots.estimates_with_error([1.0], [1.0], [-0.5]), "negative; got -0.5"),
+    ],
+)
+def test_bad_input(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
+
+
+# --- The slider -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["book", "notebook"])
+def page(request, monkeypatch):
+    monkeypatch.setenv("SLT_BOOK", "1" if request.param == "book" else "0")
+    return Page(make()._repr_html_())
+
+
+def test_the_slider_sends_what_it_was_given(page):
+    data = json.loads(page.scripts[0])
+    for k, frame in enumerate(FRAMES):
+        for j, (name, y) in enumerate(frame.items()):
+            assert data["traces"][j]["name"] == name
+            assert data["traces"][j]["x"] == pytest.approx(X, rel=1e-5)  # six digits
+            assert data["frames"][k][j] == pytest.approx(y, rel=1e-5, abs=1e-15)
+    assert data["labels"] == LABELS
+    assert data["layout"]["xaxis"]["title"]["text"] == "x"
+    low, high = data["layout"]["yaxis"]["range"]
+    assert low < min(f.min() for frame in FRAMES for f in frame.values())
+    assert high > max(f.max() for frame in FRAMES for f in frame.values())
+
+
+def test_the_slider_can_be_reached_by_keyboard_and_read_aloud(page):
+    (control,) = page.find("input")
+    assert control["type"] == "range"
+    assert (control["min"], control["max"], control["value"], control["step"]) == ("0", "2", "0", "1")
+    assert (control["aria-label"], control["aria-valuetext"]) == ("sample size", "n = 1")
+    (figure,) = [a for a in page.find("div") if a.get("role") == "img"]
+    assert figure["aria-label"] == ALT  # escaped on the way, so that it arrives whole
+    assert page.find("noscript")
+    assert "sample size: n = 1" in page.text
+
+
+def test_the_slider_shows_a_picture_without_javascript(page):
+    (picture,) = page.find("img")
+    assert picture["alt"] == ALT
+    head, body = picture["src"].split(",")
+    assert head == "data:image/png;base64"
+    assert base64.b64decode(body).startswith(b"\x89PNG")
+
+
+def test_the_slider_is_drawn_on_the_pages_own_ground(page):
+    layout = json.loads(page.scripts[0])["layout"]
+    assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
+    assert layout["font"]["color"] == plots.GREY
+    assert layout["dragmode"] is False  # a finger on the figure scrolls the page
+    assert not [a for _, a in page.elements if re.search(r"width:\s*\d+px", a.get("style", ""))]
+
+
+def test_the_book_asks_no_other_host(monkeypatch):
+    monkeypatch.setenv("SLT_BOOK", "1")
+    text = make()._repr_html_()
+    assert "//" not in re.sub(r"base64,[^\"]*", "", text)
+    assert "plotly-graph-div" in text  # the mark by which the book gives a page plotly.js
+    assert not [a for a in Page(text).find("script") if "src" in a]
+
+
+def test_a_notebook_fetches_plotly(monkeypatch):
+    monkeypatch.delenv("SLT_BOOK", raising=False)
+    assert re.search(r"https://cdn\.plot\.ly/plotly-\d+\.\d+\.\d+\.min\.js", make()._repr_html_())
+
+
+def test_the_same_slider_gives_the_same_page():
+    assert make()._repr_html_() == make()._repr_html_()
+    assert re.findall('data-slt="(.*?)"', make()._repr_html_()) != re.findall(
+        'data-slt="(.*?)"', make(title="other")._repr_html_()
+    )
+
+
+def test_gaps_and_hostile_names_survive_json(monkeypatch):
+    monkeypatch.setenv("SLT_BOOK", "1")
+    values = np.array([1.0, np.nan, -np.inf, 2.0])
+    page = Page(plots.slider([{"</script><b>": values}], np.arange(4), labels=["1"], title="k", alt="a")._repr_html_())
+    data = json.loads(page.scripts[0])
+    assert data["frames"] == [[[1.0, None, None, 2.0]]]
+    assert data["traces"][0]["name"] == "</script><b>"
+    assert not page.find("b")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frames": [], "labels": []}, "at least one frame"),
+        ({"labels": LABELS[1:]}, "got 3 and 2 labels"),
+        ({"alt": " "}, "alt is empty"),
+        ({"x": X[None]}, r"of shape \(m,\); got shape \(1, 7\)"),
+        ({"frames": [*FRAMES[:2], {"truth": X}]}, r"curves \['truth', 'predictive'\]; frame 2 has \['truth'\]"),
+        ({"x": X[1:]}, r"'truth' of frame 0 must have the shape \(6,\) of x; got \(7,\)"),
+        ({"frames": [{"a": X * np.nan}], "labels": ["1"]}, "no frame has a finite value"),
+    ],
+)
+def test_bad_frames(change, message):
+    with pytest.raises(ValueError, match=message):
+        make(**change)
