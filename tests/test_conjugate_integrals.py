@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from slt import conjugate
 
-LINE = np.linspace(-40.0, 40.0, 4001)
+LINE = np.linspace(-30.0, 30.0, 3001)
 PLANE = np.linspace(-24.0, 24.0, 481)
 INPUTS = np.array([[1.0, -1.1], [1.0, 0.4], [1.0, 2.3]])
 
@@ -48,7 +48,7 @@ CASES = {
     "poisson": (
         conjugate.poisson(2.5, 0.8),
         (np.array([4, 1, 7]),),
-        [LINE / 4],
+        [LINE / 3],
         lambda t: (np.exp(t), t),
         lambda w: stats.gamma.logpdf(w, 2.5, scale=1 / 0.8),
         lambda w, x: stats.poisson.logpmf(x, w),
@@ -56,7 +56,7 @@ CASES = {
     "normal_mean": (
         conjugate.normal_mean(1.7, -0.5, 0.9),
         (np.array([0.3, -2.0, 3.1, 1.4]),),
-        [LINE / 4],
+        [LINE / 3],
         lambda t: (t, 0.0 * t),
         lambda w: stats.norm.logpdf(w, -0.5, 0.9),
         lambda w, x: stats.norm.logpdf(x, w, 1.7),

@@ -117,6 +117,8 @@ def test_posterior_panels_in_one_dimension():
         assert np.array_equal(curve.get_xydata(), np.column_stack([w, density]))
         assert truth.get_xdata() == [0.5, 0.5]
     assert figure.get_supxlabel() == "w"
+    below = [axis.xaxis.get_tick_params()["labelbottom"] for axis in figure.axes]
+    assert below == [False, False, True, True, True, True]  # 4 + 2: the lowest panel of each column has numbers
 
 
 def test_posterior_panels_in_two_dimensions_are_not_transposed():

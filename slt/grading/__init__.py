@@ -1,60 +1,30 @@
-"""Graded exercises: `check` and `hint` in a notebook, the `slt` command, `pytest exercises` (floor 5)."""
+"""Graded exercises: `check` and `hint` in a notebook, the `slt` command, `pytest exercises` (floor 5).
 
-from collections.abc import Callable
-from typing import Any
+Names are loaded when they are first used: pytest imports this package in each of its runs, for the plugin.
+"""
 
-from slt.grading.register import Exercise, exercises, find
-from slt.grading.run import Result, grade
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_NAMES = {
+    "Exercise": "register",
+    "Result": "run",
+    "check": "show",
+    "exercises": "register",
+    "find": "register",
+    "grade": "run",
+    "hint": "show",
+}
 
 __all__ = ["Exercise", "Result", "check", "exercises", "find", "grade", "hint"]
 
-
-def check(id: str, answer: Callable[..., Any], *, traceback: bool = False) -> Result:
-    """Grade an answer, print one message, and return the result. A wrong answer raises nothing.
-
-    **Arguments:** `id`: the exercise, "1.3". `answer`: your function, as the stub describes it. `traceback`: print
-    where an answer failed.
-    **Returns:** a `Result`, true if the answer passed.
-    **Raises:** `ValueError` for an unknown id, `TypeError` if `answer` is not a function.
-    **Source:** the grader is the one of `pytest exercises`; it ships with the library.
-
-    >>> check("1.2", lambda: 7.0).passed  # doctest: +ELLIPSIS
-    1.2 ...
-    False
-    """
-    stem, exercise = find(id)
-    if not callable(answer):
-        raise TypeError(
-            f"check wants your function itself, check({exercise.id!r}, {exercise.name}), not its value; got "
-            f"{type(answer).__name__}. A number is given by a function without arguments: lambda: 0.5."
-        )
-    result = grade(stem, exercise, answer)
-    print(report(stem, exercise, result, traceback=traceback))
-    return result
+if TYPE_CHECKING:
+    from slt.grading.register import Exercise, exercises, find
+    from slt.grading.run import Result, grade
+    from slt.grading.show import check, hint
 
 
-def hint(id: str, level: int = 1) -> None:
-    """Print a hint; a higher level says more.
-
-    **Arguments:** `id`: the exercise, "1.3". `level`: from 1.
-    **Raises:** `ValueError` for an unknown id or a level below 1.
-    **Source:** the exercise's author.
-
-    >>> hint("1.2")  # doctest: +ELLIPSIS
-    1.2 hint 1 of ...
-    """
-    _, exercise = find(id)
-    if level < 1:
-        raise ValueError(f"level starts at 1; got {level}.")
-    level = min(level, len(exercise.hints))
-    print(f"{exercise.id} hint {level} of {len(exercise.hints)}: {exercise.hints[level - 1]}")
-
-
-def report(stem: str, exercise: Exercise, result: Result, *, traceback: bool = False) -> str:
-    """What a reader sees after grading."""
-    if result.passed:
-        points = f"{exercise.points} point{'s' if exercise.points > 1 else ''}"
-        where = f"Official solution: solutions/{stem}.py, {exercise.name}."
-        return f"{exercise.id} passed ({points}).\n{exercise.shown}\n{where}"
-    text = f"{exercise.id} {exercise.title}: not yet.\n{result.message}"
-    return f"{text}\n\n{result.traceback}" if traceback and result.traceback else text
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'slt.grading' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"slt.grading.{_NAMES[name]}"), name)

@@ -1,16 +1,24 @@
 """The reader's files: where they are, the answers in them, and how a stub comes back without loss."""
 
 import ast
-import contextlib
-import importlib.util
+import functools
 import io
+import linecache
+import shutil
+import sys
+import traceback
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from slt.grading.expect import Wrong
+from slt.grading import run
+from slt.grading.expect import Wrong, short
 from slt.grading.register import Exercise, stems, stub
+from slt.grading.run import TimeOut, limited
+
+NOT_ANSWERS = {"solutions", "chapters", "stubs"}  # folders of the repository with files of the same names
 
 
 def find_folder(start: Path, given: str | None = None) -> Path:
@@ -20,7 +28,7 @@ def find_folder(start: Path, given: str | None = None) -> Path:
     """
     known = [f"{stem}.py" for stem in stems()]
     candidates = [Path(given)] if given else [p for d in (start, *start.parents) for p in (d / "exercises", d)]
-    for folder in candidates:
+    for folder in [p for p in candidates if given or p.name not in NOT_ANSWERS]:
         if any((folder / name).is_file() for name in known):
             return folder
     where = given or f"{start} and the folders above it"
@@ -37,23 +45,15 @@ def start(folder: Path) -> list[Path]:
 
 
 def answer_in(path: Path, exercise: Exercise) -> Callable[..., Any]:
-    """The reader's function, from a fresh import of the file.
+    """The reader's function, from the file as it is now.
 
-    **Raises:** `Wrong` where the file does not run or lacks the function.
+    **Raises:** `Wrong` where the file does not run, does not come to an end, or lacks the function.
     """
-    try:
-        spec = importlib.util.spec_from_file_location(f"exercises_{path.stem}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        with contextlib.redirect_stdout(io.StringIO()):
-            spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise Wrong(
-            f"{path.name} is not valid Python: {error.msg}, line {error.lineno}. Mend that line first."
-        ) from error
-    except (Exception, SystemExit) as error:
-        raise Wrong(f"{path.name} fails when it is imported: {type(error).__name__}: {error}.") from error
+    if not path.is_file():
+        raise Wrong(f"{path} is missing: `slt start {path.parent}` puts the stubs there.")
+    module = _module(path, path.read_bytes())
+    if isinstance(module, str):
+        raise Wrong(module)
     answer = getattr(module, exercise.name, None)
     if not callable(answer):
         raise Wrong(
@@ -63,11 +63,36 @@ def answer_in(path: Path, exercise: Exercise) -> Callable[..., Any]:
     return answer
 
 
-def reset(path: Path, exercise: Exercise) -> Path:
-    """Put one stub back; the file as it was is kept beside it, and its path returned.
+@functools.lru_cache(maxsize=8)
+def _module(path: Path, source: bytes) -> ModuleType | str:
+    """The file as a module, or what is wrong with it; compiled here, so that no byte code is written or read."""
+    linecache.checkcache(str(path))
+    module = ModuleType(f"slt_answers_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses and pickle look there
 
-    **Raises:** `Wrong` if the file is not valid Python: then nothing is changed.
+    try:
+        limited(lambda: exec(compile(source, str(path), "exec"), module.__dict__), run.SECONDS)
+    except SyntaxError as error:
+        return f"{path.name} is not valid Python: {error.msg}, line {error.lineno}. Mend that line first."
+    except TimeOut:
+        return (
+            f"{path.name} was still running after {run.SECONDS:g} seconds: a loop outside the functions does not end."
+        )
+    except BaseException as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
+        return f"{path.name} fails when it is imported: {type(error).__name__}: {short(error)}{where}."
+    return module
+
+
+def reset(path: Path, exercise: Exercise) -> Path:
+    """Put one stub back; the file as it was is kept in a folder `backup` beside it, and that copy's path returned.
+
+    **Raises:** `Wrong` if the file is missing or not valid Python: then nothing is changed.
     """
+    if not path.is_file():
+        raise Wrong(f"{path} is missing: `slt start {path.parent}` puts the stubs there.")
     text = path.read_text(encoding="utf-8")
     try:
         old = _span(text, exercise.name)
@@ -79,24 +104,37 @@ def reset(path: Path, exercise: Exercise) -> Path:
     original = stub(path.stem)
     new = _span(original, exercise.name)
     assert new is not None, f"{exercise.name} has no stub"
-    body = original.splitlines(keepends=True)[new[0] : new[1]]
-    lines = text.splitlines(keepends=True)
+    body, lines = _lines(original)[slice(*new)], _lines(text)
     if old is None:
-        lines += ["\n\n", *body]
+        lines += ["\n\n", *body] if text.endswith("\n") else ["\n\n\n", *body]
     else:
-        lines[old[0] : old[1]] = body
+        lines[slice(*old)] = body
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     backup = path.parent / "backup" / f"{path.stem}-{stamp}.txt"
     backup.parent.mkdir(exist_ok=True)
-    backup.write_text(text, encoding="utf-8")
+    shutil.copy2(path, backup)  # byte for byte, before anything is written
     path.write_text("".join(lines), encoding="utf-8")
     return backup
 
 
+def _lines(text: str) -> list[str]:
+    """Lines as Python's parser counts them; `str.splitlines` would split at a form feed too."""
+    return io.StringIO(text).readlines()
+
+
 def _span(text: str, name: str) -> tuple[int, int] | None:
-    """First and last line (half-open, from 0) of the last top-level function of this name, decorators included."""
-    found = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef) and n.name == name]
+    """First and last line (half-open, from 0) of the last top-level definition of this name, decorators included."""
+    found = [node for node in ast.parse(text).body if name in _defines(node)]
     if not found:
         return None
     node = found[-1]
-    return min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1, node.end_lineno or node.lineno
+    decorators = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(d.lineno for d in decorators)]) - 1, node.end_lineno or node.lineno
+
+
+def _defines(node: ast.stmt) -> set[str]:
+    """The name that a function or class has, or the one name that an assignment gives."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return {t.id for t in targets if isinstance(t, ast.Name) and len(targets) == 1}

@@ -1,46 +1,61 @@
 """The command `slt`: check, hint, next, list, reset, watch, start."""
 
 import argparse
+import faulthandler
+import os
 import sys
 import time
 from pathlib import Path
 
-from slt.grading import hint, report
+from slt.grading import run
 from slt.grading.answers import answer_in, find_folder, reset, start
 from slt.grading.expect import Wrong
 from slt.grading.register import Exercise, exercises, find
 from slt.grading.run import Result, grade
+from slt.grading.show import hint, report
 
 POLL = 0.5  # seconds between two looks at the files
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 if all is well, 1 if an answer is not right yet, 2 for a call that makes no sense."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
     try:
+        options = parser.parse_args(argv)
+        if "run" not in options:
+            parser.print_help(sys.stderr)
+            return 2
         return options.run(options)
-    except (ValueError, FileNotFoundError, Wrong) as error:
-        print(error, file=sys.stderr)
+    except SystemExit as stop:  # of argparse, after --help or its own message
+        return 0 if stop.code is None else int(stop.code)
+    except (ValueError, OSError, Wrong) as error:
+        print(f"slt: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print()
-        return 0
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="slt", description="Exercises of the book: solve, check, go on.")
-    parser.add_argument(
-        "--exercises", metavar="DIR", help="the folder of your answers (default: found from here upwards)"
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--exercises",
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help="the folder of your answers (default: found from here upwards)",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = argparse.ArgumentParser(
+        prog="slt", description="Exercises of the book: solve, check, go on.", parents=[shared]
+    )
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name, run, text):
-        added = commands.add_parser(name, help=text, description=text)
+        added = commands.add_parser(name, help=text, description=text, parents=[shared])
         added.set_defaults(run=run)
         return added
 
-    checked = command("check", _check, "grade one exercise, or all")
-    checked.add_argument("id", nargs="?", help="1.3; left out: all exercises")
+    checked = command("check", _check, "grade the exercises of these ids, or all")
+    checked.add_argument("id", nargs="*", help="for example 1.3; left out: all exercises")
     checked.add_argument("--traceback", action="store_true", help="show where an answer failed")
     hinted = command("hint", _hint, "a hint for an exercise")
     hinted.add_argument("id")
@@ -53,84 +68,104 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _folder(options) -> Path:
+    return find_folder(Path.cwd(), getattr(options, "exercises", None))
+
+
 def _result(folder: Path, stem: str, exercise: Exercise) -> Result:
-    path = folder / f"{stem}.py"
+    # The last resort, for a call into compiled code that never returns: say where, and end the process.
+    faulthandler.dump_traceback_later(20 * run.SECONDS, exit=True, file=sys.__stderr__ or 2)
     try:
-        if not path.is_file():
-            raise Wrong(f"{path} is missing: `slt start {folder}` puts its stubs there.")
-        answer = answer_in(path, exercise)
+        return grade(stem, exercise, answer_in(folder / f"{stem}.py", exercise))
     except Wrong as wrong:
         return Result(exercise.id, False, str(wrong))
-    return grade(stem, exercise, answer)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _check(options) -> int:
-    folder = find_folder(Path.cwd(), options.exercises)
-    chosen = [find(options.id)] if options.id else exercises()
-    results = [(stem, exercise, _result(folder, stem, exercise)) for stem, exercise in chosen]
-    for stem, exercise, result in results:
-        print(report(stem, exercise, result, traceback=options.traceback), end="\n\n")
-    return 0 if all(result.passed for *_, result in results) else 1
+    chosen = [find(id) for id in options.id] or exercises()
+    folder, right = _folder(options), 0
+    for stem, exercise in chosen:
+        result = _result(folder, stem, exercise)
+        right += result.passed
+        print(report(stem, exercise, result, traceback=options.traceback), end="\n\n", flush=True)
+    if len(chosen) > 1:
+        print(f"{right} of {len(chosen)} passed.")
+    return 0 if right == len(chosen) else 1
 
 
 def _hint(options) -> int:
-    hint(options.id, options.level)
+    hint(options.id, level=options.level)
     return 0
 
 
 def _next(options) -> int:
-    folder = find_folder(Path.cwd(), options.exercises)
+    return _advance(_folder(options), set(), show_passed=False)
+
+
+def _advance(folder: Path, solved: set[str], *, show_passed: bool) -> int:
+    """Show the first exercise that is not solved (1), or that all are (0); `solved` keeps the ids seen to pass."""
     for stem, exercise in exercises():
         result = _result(folder, stem, exercise)
-        if not result.passed:
-            print(report(stem, exercise, result))
-            print(
-                f"\nWrite {exercise.name} in {folder / stem}.py. The statement is exercise {exercise.id} of the book."
-            )
-            print(f"Then: slt check {exercise.id}. For help: slt hint {exercise.id}.")
-            return 1
+        if result.passed:
+            if show_passed and exercise.id not in solved:
+                print(report(stem, exercise, result), end="\n\n")
+            solved.add(exercise.id)
+            continue
+        solved.discard(exercise.id)
+        print(report(stem, exercise, result))
+        print(f"\nWrite {exercise.name} in {folder / stem}.py. The statement is exercise {exercise.id} of the book.")
+        print(f"Then: slt check {exercise.id}. For help: slt hint {exercise.id}.")
+        return 1
     print("All exercises are solved.")
     return 0
 
 
 def _list(options) -> int:
-    folder = find_folder(Path.cwd(), options.exercises)
+    folder = _folder(options)
     solved = total = 0
     for stem, exercise in exercises():
         passed = _result(folder, stem, exercise).passed
         solved, total = solved + passed * exercise.points, total + exercise.points
-        stars = "*" * exercise.difficulty
-        state = "solved" if passed else "open"
-        print(f"{exercise.id:5s} {state:7s} {exercise.kind:9s} {stars:4s} {exercise.points:2d}  {exercise.title}")
-    print(f"{solved} of {total} points")
+        stars, state = "*" * exercise.difficulty, "solved" if passed else "open"
+        points = f"{exercise.points} point{'s' if exercise.points > 1 else ''}"
+        print(f"{exercise.id:5s} {state:7s} {exercise.kind:9s} {stars:4s} {points:9s} {exercise.title}", flush=True)
+    print(f"{solved} of {total} points. *: difficulty.")
     return 0
 
 
 def _reset(options) -> int:
     stem, exercise = find(options.id)
-    folder = find_folder(Path.cwd(), options.exercises)
-    backup = reset(folder / f"{stem}.py", exercise)
-    print(f"{exercise.id} is a stub again in {folder / stem}.py. Your file as it was: {backup}")
+    path = _folder(options) / f"{stem}.py"
+    backup = reset(path, exercise)
+    print(f"{exercise.id} is a stub again in {path}. Your file as it was: {backup}")
     return 0
 
 
 def _watch(options) -> int:
-    folder, seen = find_folder(Path.cwd(), options.exercises), None
+    folder, seen = _folder(options), None
+    solved: set[str] = set()
     while True:
-        state = {path: path.stat().st_mtime_ns for path in sorted(folder.glob("ch*.py"))}
+        state = {entry.name: entry.stat().st_mtime_ns for entry in os.scandir(folder) if entry.name.endswith(".py")}
         if state != seen:
-            seen = state
             print("\033[2J\033[H" if sys.stdout.isatty() else "", end="")
-            if _next(options) == 0:
+            if _advance(folder, solved, show_passed=seen is not None) == 0:
                 return 0
-            sys.stdout.flush()
-        time.sleep(POLL)
+            print("Watching; save the file to check again, Ctrl-C to stop.", flush=True)
+            seen = state
+        try:
+            time.sleep(POLL)
+        except KeyboardInterrupt:
+            print()
+            return 0
 
 
 def _start(options) -> int:
     folder = Path(options.folder)
     new = start(folder)
     print("\n".join(f"wrote {path}" for path in new) or f"{folder} has all exercises already; nothing was changed.")
+    print("Then: slt next" if folder.name == "exercises" else f"Then: cd {folder}; slt next")
     return 0
 
 

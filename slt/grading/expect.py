@@ -1,7 +1,7 @@
 """What a grader says: each function compares, and fails with one message (input, wanted, got, why, misconception)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -31,16 +31,17 @@ def close(
     if _equal(value, expected, rtol):
         return
     misconception = next((text for wrong, text in unless if _equal(value, np.asarray(wrong, dtype=float), rtol)), None)
-    fail(given=given, got=_short(value), want=_short(expected), why=why, misconception=misconception)
+    if misconception is None and str(getattr(got, "dtype", "")) == "float32" and _equal(value, expected, 1e-4):
+        misconception = 'single precision: jax.config.update("jax_enable_x64", True) before you compute, or use NumPy.'
+    fail(given=given, got=short(value), want=short(expected), why=why, misconception=misconception)
 
 
 def number(got: Any, *, given: str, shape: tuple[int, ...] = ()) -> np.ndarray:
     """The answer as a float array of this shape, or a failure that says what it was instead."""
     wanted = "one number" if shape == () else f"an array of shape {shape}"
-    try:
-        value = np.asarray(got, dtype=float)
-    except (TypeError, ValueError):
-        what = "None (is the return missing?)" if got is None else f"a {type(got).__name__}: {_short(got)}"
+    value = _floats(got)
+    if value is None:
+        what = "None (is the return missing?)" if got is None else f"a {type(got).__name__}: {short(got)}"
         fail(given=given, got=what, want=wanted, why="the signature in the stub says so.")
     if value.shape != shape:
         if value.size == 1 and shape == ():
@@ -58,7 +59,7 @@ def true(condition: Any, *, given: str, got: Any, want: str, why: str, misconcep
     >>> true(2 > 1, given="2 and 1", got=2, want="the larger", why="of the order")
     """
     if not bool(condition):
-        fail(given=given, got=_short(got), want=want, why=why, misconception=misconception)
+        fail(given=given, got=short(got), want=want, why=why, misconception=misconception)
 
 
 def symbolic(got: Any, want: Any, *, given: str, why: str, unless: Sequence[tuple[Any, str]] = ()) -> None:
@@ -70,8 +71,9 @@ def symbolic(got: Any, want: Any, *, given: str, why: str, unless: Sequence[tupl
     """
     import sympy
 
-    if not isinstance(got, sympy.Basic | int | float) or isinstance(got, bool):
-        fail(given=given, got=f"a {type(got).__name__}: {_short(got)}", want="a SymPy expression", why=why)
+    if not isinstance(got, sympy.Expr | int | float):
+        what = "None (is the return missing?)" if got is None else f"a {type(got).__name__}: {short(got)}"
+        fail(given=given, got=what, want="a SymPy expression", why="the signature in the stub says so.")
     got, allowed = sympy.sympify(got), {s.name for s in sympy.sympify(want).free_symbols}
     foreign = sorted({s.name for s in got.free_symbols} - allowed)
     if foreign:
@@ -90,17 +92,28 @@ def choice(got: Any, right: str, distractors: Mapping[str, str], *, given: str) 
     letters = sorted({right, *distractors})
     letter = got.strip().strip(".()").lower() if isinstance(got, str) else None
     if letter not in letters:
-        fail(given=given, got=_short(got), want=f"one letter of {', '.join(letters)}", why="it is a choice.")
+        fail(given=given, got=short(got), want=f"one letter of {', '.join(letters)}", why="it is a choice.")
     if letter != right:
         fail(given=given, got=letter, want="another letter", why=distractors[letter])
 
 
-def fail(*, given: str, got: str, want: str, why: str, misconception: str | None = None) -> None:
+def fail(*, given: str, got: str, want: str, why: str, misconception: str | None = None) -> NoReturn:
     """Raise `Wrong` with the one message."""
     lines = [f"given     {given}", f"wanted    {want}", f"got       {got}", f"because   {why}"]
     if misconception:
         lines.append(f"perhaps   {misconception}")
     raise Wrong("\n".join(lines))
+
+
+def _floats(got: Any) -> np.ndarray | None:
+    """As a float array; None for what is none: a text, a complex number, an expression with symbols."""
+    if got is None or isinstance(got, str | bytes):  # NumPy makes NaN of None, and reads the number in a text
+        return None
+    try:
+        value = np.asarray(got)
+        return None if value.dtype.kind in "cSUMm" else value.astype(float)
+    except Exception:  # whatever the object's own conversion raises
+        return None
 
 
 def _equal(value: np.ndarray, want: np.ndarray, rtol: float) -> bool:
@@ -134,11 +147,14 @@ def _same(a: Any, b: Any) -> bool:
     return compared >= 6
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """At most 120 characters of an array or object, on one line."""
-    if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=6, threshold=8, edgeitems=3, separator=", ")
-    else:
-        text = str(value)
+    try:
+        if isinstance(value, np.ndarray):
+            text = np.array2string(value, precision=6, threshold=8, edgeitems=3, separator=", ")
+        else:
+            text = str(value)
+    except Exception as error:
+        text = f"an object that cannot be shown ({type(error).__name__})"
     text = " ".join(text.split())
     return text if len(text) <= 120 else text[:117] + "..."

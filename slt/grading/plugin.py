@@ -1,13 +1,17 @@
 """The pytest plugin: `pytest exercises` grades `exercises/chNN_topic.py` with the graders that ship.
 
-It does nothing but in a folder named `exercises` that holds a file with the name of a shipped chapter.
+It does nothing but for files that have the name of a shipped chapter and lie in a folder named `exercises`, or are
+given on the command line. pytest loads it in each of its runs, so that graders are imported for such files only.
 """
 
+import re
 from pathlib import Path
 
 import pytest
 
-CHAPTERS = frozenset(p.stem for p in (Path(__file__).parent / "chapters").glob("ch*.py"))
+from slt.grading import chapters
+
+LAID_OUT = {"chapters", "stubs"}  # of the package itself: graders and master stubs are no answers
 
 
 def pytest_addoption(parser):
@@ -17,9 +21,21 @@ def pytest_addoption(parser):
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path, parent):
     found = yield
-    if file_path.suffix == ".py" and file_path.stem in CHAPTERS and file_path.parent.name == "exercises":
-        return [ExerciseFile.from_parent(parent, path=file_path)]
+    if file_path.suffix == ".py" and any((Path(p) / file_path.name).is_file() for p in chapters.__path__):
+        folder = file_path.parent.name
+        if folder == "exercises" or (parent.session.isinitpath(file_path) and folder not in LAID_OUT):
+            return [ExerciseFile.from_parent(parent, path=file_path)]
     return found
+
+
+def pytest_collection_modifyitems(config, items):
+    """`-k 1_1` means exercise 1.1 only, not 1.10 as well."""
+    wanted = config.getoption("keyword", "")
+    if re.fullmatch(r"\d+[._]\d+", wanted):
+        other = [i for i in items if isinstance(i, ExerciseItem) and i.exercise.id != wanted.replace("_", ".")]
+        if other:
+            items[:] = [i for i in items if i not in other]
+            config.hook.pytest_deselected(items=other)
 
 
 class ExerciseFile(pytest.File):
@@ -39,6 +55,7 @@ class ExerciseItem(pytest.Item):
     def __init__(self, *, exercise, test, **kwargs):
         super().__init__(**kwargs)
         self.exercise, self.test, self.trace = exercise, test, ""
+        self.extra_keyword_matches.add(exercise.id)
 
     def runtest(self):
         from slt.grading.answers import answer_in

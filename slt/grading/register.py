@@ -2,12 +2,15 @@
 
 import difflib
 import importlib
+import pkgutil
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from slt.grading import chapters
 
 KINDS = ("code", "number", "symbolic", "choice", "proof")
 
@@ -42,8 +45,7 @@ class Exercise:
 
 def stems() -> list[str]:
     """The chapters that have graders: "ch01_definition", ..."""
-    found = (p.name.removesuffix(".py") for p in files("slt.grading.chapters").iterdir())
-    return sorted(name for name in found if re.fullmatch(r"ch\d\d_\w+", name))
+    return sorted(m.name for m in pkgutil.iter_modules(chapters.__path__) if re.fullmatch(r"ch\d\d_\w+", m.name))
 
 
 def graders(stem: str) -> ModuleType:
@@ -64,22 +66,24 @@ def tests(stem: str, exercise: Exercise) -> list[tuple[str, Callable[..., Any]]]
 def find(id: str) -> tuple[str, Exercise]:
     """Stem and record of an exercise.
 
-    **Raises:** `ValueError` that lists the nearest ids.
+    **Raises:** `ValueError` that lists the nearest ids, `TypeError` for a number: 1.10 would be read as 1.1.
 
-    >>> find("99.1")
+    >>> find("99.1")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ValueError: there is no exercise '99.1'; ...
     """
+    if not isinstance(id, str):
+        raise TypeError(f'the id of an exercise is a text, for example "1.3"; got {id!r}.')
     known = {e.id: (s, e) for s, e in exercises()}
-    wanted = str(id).strip().removeprefix("ex-").replace("-", ".").replace("_", ".")
+    wanted = id.strip().removeprefix("ex-").replace("-", ".").replace("_", ".")
     if wanted not in known:
         near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
-        chapter = [i for i in known if i.split(".")[0] == wanted.split(".")[0]]
-        listed = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(chapter or known)}."
-        raise ValueError(f"there is no exercise {str(id)!r}; {listed} `slt list` shows all.")
+        there = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}."
+        raise ValueError(f"there is no exercise {id!r}; {there} `slt list` shows all.")
     return known[wanted]
 
 
 def stub(stem: str) -> str:
-    """The text of a chapter's exercise file as it ships."""
-    return (files("slt.grading") / "stubs" / f"{stem}.py").read_text(encoding="utf-8")
+    """The text of a chapter's exercise file as it ships; it stands beside the folder of the graders."""
+    path = Path(graders(stem).__file__ or "").parents[1] / "stubs" / f"{stem}.py"
+    return path.read_text(encoding="utf-8")

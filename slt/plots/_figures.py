@@ -61,6 +61,8 @@ def posterior_panels(panels: Sequence[tuple], *, names: Sequence[str], truth: An
                     axis.plot(*np.atleast_1d(*truth), ".--", color=COLORS[1])
         for axis in grid.flat[len(panels) :]:
             axis.remove()
+        for axis in grid.flat[len(panels) - columns : len(panels)]:  # the lowest of each column
+            axis.tick_params(labelbottom=True)
         figure.supxlabel(names[0])
         figure.supylabel(names[1] if len(names) == 2 else "density")
     return figure

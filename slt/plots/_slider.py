@@ -60,13 +60,14 @@ _SCRIPT = """
 })();
 """
 
-# In a notebook plotly.js comes from its host. A page with RequireJS would otherwise keep it from `window`.
-_LOAD = """if (!window.Plotly) {
-    const [tag, define] = [document.createElement("script"), window.define];
+# In a notebook plotly.js comes from its host, once. A page with RequireJS would otherwise keep it from `window`.
+_LOAD = """if (!window.Plotly && !window.sltPlotly) {
+    const define = window.define;
+    window.sltPlotly = document.createElement("script");
     window.define = undefined;
-    tag.src = "CDN";
-    tag.onload = tag.onerror = () => { window.define = define; wait(300); };
-    document.head.append(tag);
+    window.sltPlotly.src = "CDN";
+    window.sltPlotly.onload = window.sltPlotly.onerror = () => { window.define = define; };
+    document.head.append(window.sltPlotly);
   }"""
 
 
