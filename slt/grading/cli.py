@@ -1,17 +1,15 @@
 """The command `slt`: check, hint, next, list, reset, watch, start."""
 
 import argparse
-import faulthandler
 import os
 import sys
 import time
 from pathlib import Path
 
-from slt.grading import run
 from slt.grading.answers import answer_in, find_folder, reset, start
 from slt.grading.expect import Wrong
 from slt.grading.register import Exercise, exercises, find
-from slt.grading.run import Result, grade
+from slt.grading.run import Result, grade, last_resort
 from slt.grading.show import hint, report
 
 POLL = 0.5  # seconds between two looks at the files
@@ -73,14 +71,11 @@ def _folder(options) -> Path:
 
 
 def _result(folder: Path, stem: str, exercise: Exercise) -> Result:
-    # The last resort, for a call into compiled code that never returns: say where, and end the process.
-    faulthandler.dump_traceback_later(20 * run.SECONDS, exit=True, file=sys.__stderr__ or 2)
     try:
-        return grade(stem, exercise, answer_in(folder / f"{stem}.py", exercise))
+        with last_resort():
+            return grade(stem, exercise, answer_in(folder / f"{stem}.py", exercise))
     except Wrong as wrong:
         return Result(exercise.id, False, str(wrong))
-    finally:
-        faulthandler.cancel_dump_traceback_later()
 
 
 def _check(options) -> int:
@@ -146,19 +141,19 @@ def _reset(options) -> int:
 def _watch(options) -> int:
     folder, seen = _folder(options), None
     solved: set[str] = set()
-    while True:
-        state = {entry.name: entry.stat().st_mtime_ns for entry in os.scandir(folder) if entry.name.endswith(".py")}
-        if state != seen:
-            print("\033[2J\033[H" if sys.stdout.isatty() else "", end="")
-            if _advance(folder, solved, show_passed=seen is not None) == 0:
-                return 0
-            print("Watching; save the file to check again, Ctrl-C to stop.", flush=True)
-            seen = state
-        try:
+    try:
+        while True:
+            state = {entry.name: entry.stat().st_mtime_ns for entry in os.scandir(folder) if entry.name.endswith(".py")}
+            if state != seen:
+                print("\033[2J\033[H" if sys.stdout.isatty() else "", end="")
+                if _advance(folder, solved, show_passed=seen is not None) == 0:
+                    return 0
+                print("Watching; save the file to check again, Ctrl-C to stop.", flush=True)
+                seen = state
             time.sleep(POLL)
-        except KeyboardInterrupt:
-            print()
-            return 0
+    except KeyboardInterrupt:
+        print()
+        return 0
 
 
 def _start(options) -> int:

@@ -71,7 +71,7 @@ def symbolic(got: Any, want: Any, *, given: str, why: str, unless: Sequence[tupl
     """
     import sympy
 
-    if not isinstance(got, sympy.Expr | int | float):
+    if not isinstance(got, sympy.Expr | int | float) or isinstance(got, bool):
         what = "None (is the return missing?)" if got is None else f"a {type(got).__name__}: {short(got)}"
         fail(given=given, got=what, want="a SymPy expression", why="the signature in the stub says so.")
     got, allowed = sympy.sympify(got), {s.name for s in sympy.sympify(want).free_symbols}

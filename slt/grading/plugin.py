@@ -5,6 +5,7 @@ given on the command line. pytest loads it in each of its runs, so that graders 
 """
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,11 @@ class ExerciseItem(pytest.Item):
     def runtest(self):
         from slt.grading.answers import answer_in
         from slt.grading.expect import Wrong
-        from slt.grading.run import run
+        from slt.grading.run import last_resort, run
 
-        message, self.trace = run(self.test, answer_in(self.path, self.exercise), self.exercise)
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else nullcontext(), last_resort():
+            message, self.trace = run(self.test, answer_in(self.path, self.exercise), self.exercise)
         if message is not None:
             raise Wrong(message)
 

@@ -78,8 +78,8 @@ def find(id: str) -> tuple[str, Exercise]:
     wanted = id.strip().removeprefix("ex-").replace("-", ".").replace("_", ".")
     if wanted not in known:
         near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
-        there = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}."
-        raise ValueError(f"there is no exercise {id!r}; {there} `slt list` shows all.")
+        guess = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"there is no exercise {id!r}; there are {', '.join(known)}.{guess}")
     return known[wanted]
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import ctypes
+import faulthandler
 import inspect
 import io
 import os
@@ -99,8 +100,8 @@ def limited(work: Callable[[], Any], seconds: float) -> Any:
     """The value of `work()`, run silently in a thread of its own; raises what it raises, or `TimeOut`.
 
     A thread, not an alarm signal: it works in every thread and on every system, and one that does not end, though told
-    to, is left behind. (Only a single call into compiled code that never returns and never lets go of the interpreter
-    cannot be left.)
+    to, is left behind. Only a single call into compiled code that never returns and never lets go of the interpreter
+    cannot be left: see `last_resort`.
     """
     outcome: dict[str, Any] = {}
 
@@ -112,26 +113,45 @@ def limited(work: Callable[[], Any], seconds: float) -> Any:
                 outcome["error"] = error
 
     thread = threading.Thread(target=target, daemon=True)
-    stdin = sys.stdin
-    with (
-        contextlib.redirect_stdout(_Limited()),
-        contextlib.redirect_stderr(_Limited()),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")  # the same verdict whatever the caller does with warnings
-        sys.stdin = io.StringIO()  # input() fails at once; exit() closes this one
+    with _alone():
         thread.start()
         try:
             thread.join(seconds)
             late = thread.is_alive()
         finally:  # Ctrl-C comes here too
             _stop(thread)
-            sys.stdin = stdin
     if late:
         raise TimeOut
     if "error" in outcome:
         raise outcome["error"]
     return outcome["value"]
+
+
+@contextlib.contextmanager
+def last_resort(stderr: int = 2):
+    """End the process, saying in which line it hangs, where not even `limited` can end a call.
+
+    For the command and for pytest: a notebook's kernel is the reader's own.
+    """
+    faulthandler.dump_traceback_later(5 * SECONDS, exit=True, file=stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@contextlib.contextmanager
+def _alone():
+    """No output, no input (`input()` fails at once, and it is not the real stream that `quit()` closes), no warnings,
+    so that the verdict is the same whatever the caller does with warnings."""
+    stdin = sys.stdin
+    with contextlib.redirect_stdout(_Limited()), contextlib.redirect_stderr(_Limited()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sys.stdin = io.StringIO()
+        try:
+            yield
+        finally:
+            sys.stdin = stdin
 
 
 def _stop(thread: threading.Thread) -> None:
