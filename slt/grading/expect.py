@@ -107,11 +107,10 @@ def fail(*, given: str, got: str, want: str, why: str, misconception: str | None
 
 def _floats(got: Any) -> np.ndarray | None:
     """As a float array; None for what is none: a text, a complex number, an expression with symbols."""
-    if got is None or isinstance(got, str | bytes):  # NumPy makes NaN of None, and reads the number in a text
-        return None
     try:
         value = np.asarray(got)
-        return None if value.dtype.kind in "cSUMm" else value.astype(float)
+        # NumPy would make NaN of None, read the number in a text, and drop an imaginary part
+        return None if got is None or value.dtype.kind in "cSUMm" else value.astype(float)
     except Exception:  # whatever the object's own conversion raises
         return None
 

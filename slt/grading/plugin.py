@@ -7,6 +7,7 @@ given on the command line. pytest loads it in each of its runs, so that graders 
 import re
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ class ExerciseItem(pytest.Item):
         from slt.grading.expect import Wrong
         from slt.grading.run import last_resort, run
 
-        capture = self.config.pluginmanager.getplugin("capturemanager")
+        capture: Any = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else nullcontext(), last_resort():
             message, self.trace = run(self.test, answer_in(self.path, self.exercise), self.exercise)
         if message is not None:

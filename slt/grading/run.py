@@ -21,6 +21,7 @@ from slt.grading.expect import Wrong, short
 from slt.grading.register import Exercise, tests
 
 SECONDS = float(os.environ.get("SLT_SECONDS", "20"))  # for one grader function; the first call may compile
+ROUNDS = 2  # inputs for one grader function: what is right for the first, whatever the input, does not pass
 STOPPING = 1.0  # seconds in which a thread that ran too long is told to end, again and again
 OUTPUT = 10_000  # characters of printed text that are kept
 
@@ -72,12 +73,12 @@ def run(
     seed: int = 0,
     seconds: float | None = None,
 ) -> tuple[str | None, str]:
-    """One grader function: (None, "") for a pass, else the message and the traceback."""
-    rng = np.random.default_rng([seed, *map(int, exercise.id.split("."))])
-    seconds = SECONDS if seconds is None else seconds
+    """One grader function, on `ROUNDS` inputs: (None, "") for a pass, else the message and the traceback."""
+    number, seconds = map(int, exercise.id.split(".")), SECONDS if seconds is None else seconds
+    inputs = [np.random.default_rng(s) for s in np.random.SeedSequence([seed, *number]).spawn(ROUNDS)]
     returned: list[Any] = []
     try:
-        limited(lambda: test(_guarded(answer, exercise, returned), rng), seconds)
+        limited(lambda: [test(_guarded(answer, exercise, returned), rng) for rng in inputs], seconds)
     except TimeOut:
         return (
             f"your function was still running after {seconds:g} seconds: look for a loop that does not end. "
@@ -221,6 +222,5 @@ class _Limited(io.StringIO):
     """Printed text, up to a limit; the rest is dropped, so that a flood fills no memory."""
 
     def write(self, text: str) -> int:
-        if self.tell() < OUTPUT:
-            super().write(text[: OUTPUT - self.tell()])
+        super().write(text[: OUTPUT - self.tell()])
         return len(text)

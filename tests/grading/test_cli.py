@@ -246,17 +246,14 @@ def test_a_call_that_never_lets_go_ends_the_process(tmp_path, command):
     """One call into compiled code cannot be ended from Python: the process ends and says in which line."""
     file = tmp_path / "exercises" / "ch01_definition.py"
     file.parent.mkdir()
-    head, tail = register.stub(file.stem).split("def variance_of_empirical_entropy", 1)
-    loop = "import itertools; return sum(itertools.repeat(0))"
-    file.write_text(f"{head}def variance_of_empirical_entropy{tail.replace('raise NotImplementedError', loop, 1)}")
-    line = file.read_text().splitlines().index(f"    {loop}") + 1
+    file.write_text("import itertools\n\ndef variance_of_empirical_entropy():\n    return sum(itertools.repeat(0))\n")
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=tmp_path,
-        env={**os.environ, "SLT_SECONDS": "2"},
+        env={**os.environ, "SLT_SECONDS": "1"},
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 1
-    assert f"line {line} in variance_of_empirical_entropy" in done.stderr
+    assert "line 4 in variance_of_empirical_entropy" in done.stderr

@@ -138,6 +138,13 @@ def test_a_right_answer_passes_in_any_form(verdict):
         assert verdict(lambda value=value: value, id="98.10").passed
 
 
+@pytest.mark.parametrize("value", ["0.1", b"0.1", 0.1 + 0j, np.timedelta64(1, "s"), {"value": 0.1}, x_])
+def test_what_is_no_number_is_not_read_as_one(verdict, value):
+    result = verdict(lambda: value, id="98.2")
+    assert not result.passed
+    assert "wanted    one number" in result.message
+
+
 @pytest.mark.parametrize(
     ("value", "part"),
     [
@@ -240,6 +247,17 @@ def test_inputs_are_the_same_in_each_run_and_differ_between_seeds(verdict):
     verdict(spy), verdict(spy), verdict(spy, seed=1)
     assert np.array_equal(seen[0], seen[1])
     assert not np.array_equal(seen[0], seen[2])
+
+
+def test_what_is_right_for_one_input_only_does_not_pass(verdict):
+    first = []
+
+    def constant(x):
+        first.append(2 * x)
+        return first[0]
+
+    assert not verdict(constant).passed
+    assert len(first) == 2  # the same grader function, on another input
 
 
 def test_a_grader_that_fails_says_so(private, monkeypatch):

@@ -461,7 +461,8 @@ def test_1_11_value(answer, rng):
     x = rng.normal(1, 1, n)
 
     def log_z(x):
-        return stats.multivariate_normal(np.zeros(len(x)), np.eye(len(x)) + tau**2).logpdf(x)
+        covariance = np.eye(len(x)) + tau**2
+        return -0.5 * (np.linalg.slogdet(2 * np.pi * covariance)[1] + x @ np.linalg.solve(covariance, x))
 
     want = np.array([log_z(np.delete(x, i)) - log_z(x) for i in range(n)])
     full, without = 1 / tau**2 + n, 1 / tau**2 + n - 1
