@@ -1,5 +1,6 @@
 """The built book in a real browser, opened from its folder: no server and no network."""
 
+import hashlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -115,7 +116,11 @@ def test_a_chapter_has_mathematics(browser, html, stem):
         assert wide, "MathJax's fonts were not loaded"
 
 
-SHOWN = "(slider) => slider.querySelector('.cartesianlayer').innerHTML"
+
+def picture(slider):
+    """What the figure of a slider shows, as a short text."""
+    drawn = slider.evaluate("s => s.querySelector('.cartesianlayer').innerHTML")
+    return hashlib.sha256(drawn.encode()).hexdigest()
 
 
 def sliders(tab):
@@ -132,13 +137,16 @@ def test_each_slider_moves_its_figure(browser, html, stem, width):
         for slider in sliders(tab):
             handle = slider.locator("input[type=range]")
             handle.scroll_into_view_if_needed()
-            shown = [slider.evaluate(SHOWN)]
-            for place in (0.97, 0.5, 0.03):
+            shown = [picture(slider)]
+            for place in (0.97, 0.5):
                 box = handle.bounding_box()
                 assert box is not None
                 tab.mouse.click(box["x"] + place * box["width"], box["y"] + box["height"] / 2)
                 tab.wait_for_timeout(200)
-                shown.append(slider.evaluate(SHOWN))
+                shown.append(picture(slider))
+            handle.press("Home")  # a click cannot hit the first of many places
+            tab.wait_for_timeout(200)
+            shown.append(picture(slider))
             assert shown[1] != shown[0], "the slider was moved to its end and the figure stood still"
             assert shown[2] != shown[1], "the slider was moved to the middle and the figure stood still"
             assert shown[3] == shown[0], "the slider is back at its start and the figure is another one"
@@ -154,10 +162,10 @@ def test_the_keyboard_moves_each_slider(browser, html, stem):
             handle.focus()
             tab.keyboard.press("Home")
             tab.wait_for_timeout(200)
-            before, first = slider.evaluate(SHOWN), handle.get_attribute("aria-valuetext")
+            before, first = picture(slider), handle.get_attribute("aria-valuetext")
             tab.keyboard.press("End")
             tab.wait_for_timeout(200)
-            assert slider.evaluate(SHOWN) != before
+            assert picture(slider) != before
             assert handle.get_attribute("aria-valuetext") != first
             assert handle.get_attribute("aria-label")
         assert not wrong
