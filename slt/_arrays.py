@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.scipy.special import logsumexp
 from jaxtyping import Float
 
@@ -79,7 +80,7 @@ def log_mean_exp(a: Any, *, axis: int = 0, log_weights: Any = None) -> Any:
 
 def is_tracer(*arrays: Any) -> bool:
     """Whether any of the arrays is being traced by `jit`, `vmap` or `grad`, so that its values cannot be looked at."""
-    return any(isinstance(a, jax.core.Tracer) for a in arrays)
+    return any(isinstance(a, Tracer) for a in arrays)
 
 
 def in_input_precision(function: Callable[..., Any], *arrays: Any) -> Any:
@@ -156,5 +157,5 @@ def check_log_weights(log_weights: Any, draws: int) -> Any:
 
 def _where(bad: np.ndarray) -> str:
     """'3 of 40 entries (first at (0, 7))', for a message."""
-    first = tuple(int(i) for i in np.argwhere(bad)[0])
-    return f"{int(bad.sum())} of {bad.size} entries (first at {first if len(first) > 1 else first[0]}) are"
+    first = np.argwhere(bad)[0].tolist()
+    return f"{int(bad.sum())} of {bad.size} entries (first at {tuple(first) if len(first) > 1 else first[0]}) are"

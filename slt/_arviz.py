@@ -46,7 +46,7 @@ def psis(log_ratios: Any, *, r_eff: float = 1.0) -> tuple[np.ndarray, np.ndarray
         )
     if not (np.isfinite(r_eff) and r_eff > 0):
         raise ValueError(f"r_eff must be a positive number; got {r_eff!r}.")
-    from arviz_stats.base import array_stats
+    from arviz_stats.base import array_stats  # pyright: ignore[reportPrivateImportUsage]
 
     r = r - r.max(0)
     # The size of the tail as in the source; ArviZ refuses a tail whose values all agree, so those columns stay here.
@@ -57,7 +57,7 @@ def psis(log_ratios: Any, *, r_eff: float = 1.0) -> tuple[np.ndarray, np.ndarray
     k = np.full(r.shape[1], -np.inf)
     if spread.any():
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            smoothed, k[spread] = array_stats.psislw(-r[:, spread].T, r_eff=r_eff)
+            smoothed, k[spread] = array_stats.psislw(-r[:, spread].T, r_eff=r_eff)  # pyright: ignore[reportArgumentType]
         log_weights[:, spread] = smoothed.T
     return log_weights, k
 
@@ -103,7 +103,7 @@ def _diagnostic(name: str, x: Any, **options: Any) -> Any:
     a = np.asarray(x, dtype=np.float64)
     if a.ndim < 2 or a.shape[1] < 4:
         raise ValueError(f"{name} needs shape (chains, draws, ...) with at least four draws; got {a.shape}.")
-    from arviz_stats.base import array_stats
+    from arviz_stats.base import array_stats  # pyright: ignore[reportPrivateImportUsage]
 
     with np.errstate(divide="ignore", invalid="ignore"):
         out = np.asarray(getattr(array_stats, name)(a, chain_axis=0, draw_axis=1, **options))

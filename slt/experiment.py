@@ -18,6 +18,8 @@ from slt._nodes import nodes
 from slt.losses import cv_loss, functional_variance, generalization_loss, training_loss
 from slt.triple import Triple, draw_data, empirical_entropy, log_density
 
+__all__ = ["Observables", "conjugate_experiment", "grid_experiment"]
+
 MAP_BATCH = 64  # data sets evaluated side by side on a grid
 
 

@@ -20,7 +20,7 @@ from slt._arrays import SltWarning, check_beta, in_input_precision
 from slt._nodes import nodes
 from slt.triple import Posterior, Triple, check_names, log_density, log_prior
 
-__all__ = ["grid", "nodes", "posterior"]
+__all__ = ["grid", "nodes", "posterior", "weigh"]
 
 PANEL = 5  # nodes per panel of the composite rule: degree 9
 EDGE = 1e-6  # posterior mass in the outermost panel that calls for a warning
@@ -55,11 +55,26 @@ def grid(bounds: Mapping[str, tuple[float, float]], *, points: int = 200) -> tup
         axes.append((edges[:-1, None] + half * (z + 1)).ravel())
         log_sides.append(np.log(half * weight).ravel())
     w = {name: a.ravel() for name, a in zip(bounds, np.meshgrid(*axes, indexing="ij"), strict=True)}
-    return w, sum(a.ravel() for a in np.meshgrid(*log_sides, indexing="ij"))
+    return w, np.sum(np.meshgrid(*log_sides, indexing="ij"), axis=0).ravel()
 
 
 def weigh(triple: Triple, w: Mapping[str, Any], log_volume: Any, data: tuple[Any, ...], beta: float) -> tuple[Any, ...]:
-    """Log-likelihood matrix, normalized log-weights and log-evidence of given nodes; pure JAX, for `jit` and `vmap`."""
+    r"""Posterior weights of given nodes: the pure core of `posterior`, for `jit` and `vmap`.
+
+    $$\log Z_n(\beta) = \log \sum_k \omega_k\, \varphi(w_k) \prod_i p(X_i \mid w_k)^\beta$$
+
+    **Arguments:** `triple`: the triple. `w`, `log_volume`: nodes and $\log \omega_k$, from `grid`. `data`: a tuple,
+    `(x,)` or `(x, y)`. `beta`: inverse temperature.
+    **Returns:** the matrix `log_lik` `(nodes, n)`, normalized log-weights `(nodes,)` and $\log Z_n(\beta)$.
+    **Raises:** `ValueError` if names or shapes do not fit; a box without mass gives $\log Z_n = -\infty$.
+    **Source:** Watanabe (2018), section 1.4.
+
+    >>> import numpyro.distributions as dist
+    >>> triple = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 1)})
+    >>> w, log_volume = grid({"mu": (-6.0, 6.0)})
+    >>> [a.shape for a in weigh(triple, w, log_volume, (jnp.zeros(3),), 1.0)]
+    [(200, 3), (200,), ()]
+    """
     log_lik = jax.lax.map(lambda w: log_density(triple, w, *data), dict(w), batch_size=4096)
     log_mass = jax.vmap(lambda w: log_prior(triple, w))(dict(w)) + log_volume
     log_joint = jnp.where(jnp.isfinite(log_mass), log_mass + beta * log_lik.sum(1), -jnp.inf)
@@ -82,10 +97,10 @@ def posterior(
     `(low, high)`, the box that holds the posterior. `points`: nodes per parameter (125 000 nodes at 50 in three
     dimensions). `beta`: inverse temperature.
     **Returns:** `Posterior` with nodes as `draws`, `log_weights`, `log_lik` `(nodes, n)` and `log_evidence`. Nodes
-    without posterior mass (below $10^{-30}$ of the largest) are left out.
+    without posterior mass (below $10^{-60}$ of the largest) are left out.
     **Raises:** `ValueError` for wrong names or bounds, for `beta <= 0`, and if prior times likelihood has no mass in
     the box. Warns (`SltWarning`) if more than $10^{-6}$ of the mass lies in the outermost panel although the prior
-    goes on beyond it.
+    goes on beyond it; leave-one-out posteriors may be wider, so leave them room.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> import numpyro.distributions as dist
@@ -106,7 +121,7 @@ def posterior(
         )
     for edge, inside in edge_nodes(triple, w, bounds, points).items():
         warn_at_edges(edge, np.exp(log_weights[inside]).sum(keepdims=True))
-    keep = log_weights > log_weights.max() - 69.0
+    keep = log_weights > log_weights.max() - 138.0
     return Posterior(
         {name: a[keep] for name, a in w.items()},
         log_lik[keep],
@@ -125,7 +140,8 @@ def edge_nodes(triple: Triple, w: Mapping[str, Any], bounds: Any, points: int) -
             (low, low - 1e-6, w[name] < low + panel),
             (high, high + 1e-6, w[name] > high - panel),
         ):
-            if bool(np.asarray(triple.prior[name].support(jnp.asarray(beyond)))):
+            support: Any = triple.prior[name].support
+            if bool(np.asarray(support(jnp.asarray(beyond)))):
                 found[f"{name} at {end}"] = np.asarray(inside)
     return found
 

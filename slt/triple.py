@@ -106,9 +106,10 @@ def draw_data(key: jax.Array, triple: Triple, n: int | None = None) -> tuple[jax
     >>> draw_data(jax.random.key(0), triple, 5)[0].shape
     (5,)
     """
-    fixed = triple.conditional and not isinstance(triple.inputs, Distribution)
+    inputs: Any = triple.inputs
+    fixed = triple.conditional and not isinstance(inputs, Distribution)
     if fixed:
-        size = len(triple.inputs)
+        size = len(inputs)
         if n is not None and n != size:
             raise ValueError(f"the triple has {size} fixed inputs; got n={n}. Leave n out, or change the inputs.")
         n = size
@@ -117,8 +118,8 @@ def draw_data(key: jax.Array, triple: Triple, n: int | None = None) -> tuple[jax
     if not triple.conditional:
         return (triple.truth.sample(key, (n,)),)
     key_x, key_y = jax.random.split(key)
-    x = jnp.asarray(triple.inputs) if fixed else triple.inputs.sample(key_x, (n,))
-    y = jax.vmap(lambda k, x: triple.truth(x).sample(k))(jax.random.split(key_y, n), x)
+    x = jnp.asarray(inputs) if fixed else inputs.sample(key_x, (n,))
+    y: Any = jax.vmap(lambda k, x: triple.truth(x).sample(k))(jax.random.split(key_y, n), x)
     return x, y
 
 
@@ -135,7 +136,7 @@ def draw_prior(key: jax.Array, triple: Triple, draws: int) -> dict[str, jax.Arra
     (3,)
     """
     keys = jax.random.split(key, len(triple.prior))
-    return {name: p.sample(k, (draws,)) for k, (name, p) in zip(keys, triple.prior.items(), strict=True)}
+    return {name: jnp.asarray(p.sample(k, (draws,))) for k, (name, p) in zip(keys, triple.prior.items(), strict=True)}
 
 
 def log_prior(triple: Triple, w: Mapping[str, Any]) -> jax.Array:

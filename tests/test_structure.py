@@ -109,10 +109,12 @@ def documented():
     """Public functions and classes: those of the export list and those of the public modules."""
     found = {name: getattr(slt, name) for name in PUBLIC}
     for module in ("conjugate", "experiment", "quadrature", "plots", "data"):
-        for name, value in vars(getattr(slt, module)).items():
-            ours = str(getattr(value, "__module__", "")).startswith(f"slt.{module}")
+        names = getattr(getattr(slt, module), "__all__", vars(getattr(slt, module)))
+        for name in names:
+            value = getattr(getattr(slt, module), name)
+            ours = str(getattr(value, "__module__", "")).startswith("slt.")
             if not name.startswith("_") and callable(value) and ours:
-                found[f"{module}.{name}"] = value
+                found.setdefault(f"{module}.{name}", value)
     return found
 
 
@@ -127,12 +129,17 @@ def test_every_public_name_has_a_full_docstring(name):
         assert "**Returns:**" in doc, f"{name}: docstring lacks **Returns:**"
 
 
+# What may be left out and is no option: the number of fixed inputs; the draws where a tree or an array brings them.
+MAY_BE_LEFT_OUT = {("draw_data", "n"), ("log_lik", "draws")}
+
+
 @pytest.mark.parametrize("name", [n for n, v in documented().items() if inspect.isfunction(v)])
 def test_options_are_few_and_keyword_only(name):
     parameters = inspect.signature(documented()[name]).parameters.values()
-    assert sum(p.kind is not p.VAR_POSITIONAL and p.kind is not p.VAR_KEYWORD for p in parameters) <= 6, name
+    assert sum(p.kind is p.KEYWORD_ONLY for p in parameters) <= 5, name
+    assert sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) <= 5, name
     for p in parameters:
-        if p.default is not p.empty:
+        if p.default is not p.empty and (name, p.name) not in MAY_BE_LEFT_OUT:
             assert p.kind is p.KEYWORD_ONLY, f"{name}: option {p.name} must be keyword-only"
             assert not isinstance(p.default, list | dict | set), f"{name}: {p.name} has a mutable default"
 

@@ -2,18 +2,15 @@
 
 from slt.conjugate.family import (
     ExponentialFamily,
-    cv_loss,
-    functional_variance,
     log_density,
     log_evidence,
     log_lik,
     log_predictive,
     posterior,
     sample,
-    training_loss,
-    waic_loss,
 )
 from slt.conjugate.instances import bernoulli, linear_regression, multinomial, normal, normal_mean, poisson
+from slt.conjugate.losses import cv_loss, functional_variance, training_loss, waic_loss
 
 __all__ = [
     "ExponentialFamily",

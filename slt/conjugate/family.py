@@ -59,11 +59,11 @@ def posterior(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
     check_beta(beta)
 
     def run(*data):
-        _check_data(data)
+        check_data(data)
         return family.eta + beta * jax.vmap(family.statistic)(*data).sum(0)
 
     eta_hat = in_input_precision(run, *data)
-    _check_proper(family, eta_hat, "the posterior")
+    check_proper(family, eta_hat, "the posterior")
     return eta_hat
 
 
@@ -86,8 +86,8 @@ def log_predictive(family: ExponentialFamily, eta_hat: Any, *new: Any) -> Any:
     """
 
     def run(eta_hat, *new):
-        _check_data(new)
-        return jax.vmap(lambda *x: _predictive(family, eta_hat, *x))(*new)
+        check_data(new)
+        return jax.vmap(lambda *x: predictive(family, eta_hat, *x))(*new)
 
     return in_input_precision(run, eta_hat, *new)
 
@@ -107,108 +107,15 @@ def log_evidence(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> An
     -1.098612
     """
     check_beta(beta)
-    _check_proper(family, family.eta, "the prior", "Give it a proper one; C_n, W_n and the predictive need none.")
+    check_proper(family, family.eta, "the prior", "Give it a proper one; C_n, W_n and the predictive need none.")
 
     def run(*data):
-        _check_data(data)
+        check_data(data)
         eta_hat = family.eta + beta * jax.vmap(family.statistic)(*data).sum(0)
         base = jax.vmap(family.log_base)(*data).sum()
         return beta * base + family.log_normalizer(eta_hat) - family.log_normalizer(family.eta)
 
     return in_input_precision(run, *data)
-
-
-def training_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
-    r"""Training loss $T_n$ in closed form, one term per observation.
-
-    $$T_n = -\frac1n \sum_i \log p(X_i \mid X^n)$$
-
-    **Arguments:** as in `posterior`.
-    **Returns:** shape `(n,)`, nats per observation; $T_n$ is its `.mean()`.
-    **Raises:** `ValueError` as in `posterior`.
-    **Source:** Watanabe (2018), section 1.6.
-
-    >>> from slt import conjugate
-    >>> np.exp(-conjugate.training_loss(conjugate.bernoulli(1.0, 1.0), np.array([1, 0, 1]))).round(6).tolist()
-    [0.6, 0.4, 0.6]
-    """
-    eta_hat = posterior(family, *data, beta=beta)
-    return in_input_precision(
-        lambda eta_hat, *data: -jax.vmap(lambda *x: _predictive(family, eta_hat, *x))(*data), eta_hat, *data
-    )
-
-
-def cv_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
-    r"""Leave-one-out cross-validation loss $C_n$, exact, one term per observation.
-
-    $$C_n = -\frac1n \sum_i \log p(X_i \mid X^n \setminus X_i), \qquad \hat\eta_{-i} = \hat\eta - \beta g(X_i)$$
-
-    **Arguments:** as in `posterior`.
-    **Returns:** shape `(n,)`, nats per observation; $C_n$ is its `.mean()`.
-    **Raises:** `ValueError` as in `posterior`, and if a leave-one-out posterior is improper.
-    **Source:** Watanabe (2018), section 1.6.
-
-    >>> from slt import conjugate
-    >>> np.exp(-conjugate.cv_loss(conjugate.bernoulli(1.0, 1.0), np.array([1, 0, 1]))).round(6).tolist()
-    [0.5, 0.25, 0.5]
-    """
-    eta_hat = posterior(family, *data, beta=beta)
-
-    def run(eta_hat, *data):
-        return -jax.vmap(lambda *x: _predictive(family, eta_hat - beta * family.statistic(*x), *x))(*data)
-
-    terms = in_input_precision(run, eta_hat, *data)
-    if not is_tracer(terms) and not np.isfinite(np.asarray(terms)).all():
-        bad = np.flatnonzero(~np.isfinite(np.asarray(terms)))
-        raise ValueError(
-            f"the posterior without observation {int(bad[0])} is improper ({bad.size} of {len(terms)} are), so that "
-            "its leave-one-out loss does not exist. Use a proper prior or more data."
-        )
-    return terms
-
-
-def functional_variance(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
-    r"""Functional variance $V_n$ in closed form, one term per observation.
-
-    $$\mathbb{V}_w[\log p(X_i \mid w)] = g(X_i)^\top\, \nabla^2 \log z(\hat\eta)\, g(X_i)$$
-
-    **Arguments:** as in `posterior`.
-    **Returns:** shape `(n,)`, nats²; $V_n$ is its `.sum()`.
-    **Raises:** `ValueError` as in `posterior`.
-    **Source:** Watanabe (2018), section 1.6; the covariance of $f(w)$ is the Hessian of $\log z$.
-
-    >>> from slt import conjugate
-    >>> x = np.array([1.0])  # posterior N(0.8, 0.8): V = s2 (x - mean)^2 + s2^2 / 2
-    >>> np.asarray(conjugate.functional_variance(conjugate.normal_mean(1.0, 0.0, 2.0), x)).round(6).tolist()
-    [0.352]
-    """
-    eta_hat = posterior(family, *data, beta=beta)
-
-    def run(eta_hat, *data):
-        covariance = jax.hessian(family.log_normalizer)(eta_hat)
-        g = jax.vmap(family.statistic)(*data)
-        return jnp.einsum("ij,jk,ik->i", g, covariance, g)
-
-    return in_input_precision(run, eta_hat, *data)
-
-
-def waic_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
-    r"""Widely applicable information criterion $W_n$ in closed form, one term per observation.
-
-    $$W_n = T_n + \frac{\beta}{n} V_n$$
-
-    **Arguments:** as in `posterior`.
-    **Returns:** shape `(n,)`, nats per observation; $W_n$ is its `.mean()`.
-    **Raises:** `ValueError` as in `posterior`.
-    **Source:** Watanabe (2018), section 1.6.
-
-    >>> from slt import conjugate
-    >>> coin, x = conjugate.bernoulli(1.0, 1.0), np.array([1, 0, 1])
-    >>> gap = conjugate.waic_loss(coin, x) - conjugate.training_loss(coin, x)
-    >>> bool(np.allclose(gap, conjugate.functional_variance(coin, x)))
-    True
-    """
-    return training_loss(family, *data, beta=beta) + beta * functional_variance(family, *data, beta=beta)
 
 
 def sample(key: jax.Array, family: ExponentialFamily, eta_hat: Any, draws: int) -> dict[str, Any]:
@@ -225,7 +132,7 @@ def sample(key: jax.Array, family: ExponentialFamily, eta_hat: Any, draws: int) 
     >>> conjugate.sample(jax.random.key(0), coin, coin.eta, 3)["theta"].shape
     (3,)
     """
-    _check_proper(family, eta_hat, "the distribution to draw from")
+    check_proper(family, eta_hat, "the distribution to draw from")
     return family.sample(key, jnp.asarray(eta_hat), draws)
 
 
@@ -244,7 +151,7 @@ def log_lik(family: ExponentialFamily, draws: dict[str, Any], *data: Any) -> Any
     """
 
     def run(*data):
-        _check_data(data)
+        check_data(data)
         g = jax.vmap(family.statistic)(*data)
         f = jax.vmap(family.features)({name: jnp.asarray(w) for name, w in draws.items()})
         return jax.vmap(family.log_base)(*data) + f @ g.T
@@ -272,12 +179,12 @@ def log_density(family: ExponentialFamily, eta_hat: Any, w: dict[str, Any]) -> A
     return in_input_precision(run, eta_hat, *w.values())
 
 
-def _predictive(family, eta_hat, *x):
+def predictive(family, eta_hat, *x):
     z = family.log_normalizer
     return family.log_base(*x) + z(eta_hat + family.statistic(*x)) - z(eta_hat)
 
 
-def _check_data(data: tuple[Any, ...]) -> None:
+def check_data(data: tuple[Any, ...]) -> None:
     if not data or any(a.ndim == 0 or a.shape[0] == 0 for a in data) or len({a.shape[0] for a in data}) != 1:
         raise ValueError(
             "data must be arrays with a common first axis of at least one observation; "
@@ -285,9 +192,7 @@ def _check_data(data: tuple[Any, ...]) -> None:
         )
 
 
-def _check_proper(
-    family: ExponentialFamily, eta: Any, what: str, fix: str = "Use a proper prior or more data."
-) -> None:
+def check_proper(family: ExponentialFamily, eta: Any, what: str, fix: str = "Use a proper prior or more data.") -> None:
     if is_tracer(eta):
         return
     with jax.ensure_compile_time_eval():  # a concrete eta is checked even inside jit

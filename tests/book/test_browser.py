@@ -116,7 +116,6 @@ def test_a_chapter_has_mathematics(browser, html, stem):
         assert wide, "MathJax's fonts were not loaded"
 
 
-
 def picture(slider):
     """What the figure of a slider shows, as a short text."""
     drawn = slider.evaluate("s => s.querySelector('.cartesianlayer').innerHTML")
