@@ -107,7 +107,7 @@ def draw_data(key: jax.Array, triple: Triple, n: int | None = None) -> tuple[jax
     (5,)
     """
     inputs: Any = triple.inputs
-    fixed = triple.conditional and not isinstance(inputs, Distribution)
+    fixed = triple.conditional and not isinstance(triple.inputs, Distribution)
     if fixed:
         size = len(inputs)
         if n is not None and n != size:
@@ -119,8 +119,8 @@ def draw_data(key: jax.Array, triple: Triple, n: int | None = None) -> tuple[jax
         return (triple.truth.sample(key, (n,)),)
     key_x, key_y = jax.random.split(key)
     x = jnp.asarray(inputs) if fixed else inputs.sample(key_x, (n,))
-    y: Any = jax.vmap(lambda k, x: triple.truth(x).sample(k))(jax.random.split(key_y, n), x)
-    return x, y
+    y = jax.vmap(lambda k, x: triple.truth(x).sample(k))(jax.random.split(key_y, n), x)
+    return jnp.asarray(x), jnp.asarray(y)
 
 
 def draw_prior(key: jax.Array, triple: Triple, draws: int) -> dict[str, jax.Array]:
