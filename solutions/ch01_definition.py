@@ -24,7 +24,8 @@ def log_predictive(log_lik: np.ndarray) -> np.ndarray:
 
 def improper_prior_with_a_posterior() -> str:
     r"""c: the likelihood $N(x \mid w, 1)$ of one observation is integrable in $w$. In a the integral diverges at
-    $\theta = 1$, in b at $\sigma = 0$, and in d the likelihood does not decay as $|b| \to \infty$.
+    $\theta = 1$, in b (over $\mu$ first) at $\sigma = 0$ and $\infty$, and in d the likelihood does not decay as
+    $|b| \to \infty$.
     """
     return "c"
 

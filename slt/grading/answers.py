@@ -6,6 +6,7 @@ import io
 import linecache
 import shutil
 import sys
+import tokenize
 import traceback
 from collections.abc import Callable
 from datetime import datetime
@@ -36,7 +37,12 @@ def find_folder(start: Path, given: str | None = None) -> Path:
 
 
 def start(folder: Path) -> list[Path]:
-    """Write the stubs that are missing from a folder; files that exist are left as they are."""
+    """Write the stubs that are missing from a folder; files that exist are left as they are.
+
+    **Raises:** `NotADirectoryError` where a file has the folder's name.
+    """
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file: give the name of a folder, new or not.")
     folder.mkdir(parents=True, exist_ok=True)
     new = [folder / f"{stem}.py" for stem in stems() if not (folder / f"{stem}.py").exists()]
     for path in new:
@@ -93,12 +99,15 @@ def reset(path: Path, exercise: Exercise) -> Path:
     """
     if not path.is_file():
         raise Wrong(f"{path} is missing: `slt start {path.parent}` puts the stubs there.")
-    text = path.read_text(encoding="utf-8")
     try:
+        with path.open("rb") as file:
+            encoding, _ = tokenize.detect_encoding(file.readline)  # a byte order mark, or a line "coding:"
+        text = path.read_text(encoding)
         old = _span(text, exercise.name)
-    except SyntaxError as error:
+    except (SyntaxError, UnicodeDecodeError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
         raise Wrong(
-            f"{path.name} is not valid Python (line {error.lineno}), so that {exercise.name} cannot be found in it; "
+            f"{path.name} is not valid Python{where}, so that {exercise.name} cannot be found in it; "
             "nothing was changed. Mend that line, or move the file away and run `slt start`."
         ) from error
     original = stub(path.stem)
@@ -109,11 +118,12 @@ def reset(path: Path, exercise: Exercise) -> Path:
         lines += ["\n\n", *body] if text.endswith("\n") else ["\n\n\n", *body]
     else:
         lines[slice(*old)] = body
+    "".join(lines).encode(encoding)  # what cannot be written fails before the file is touched
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
     backup = path.parent / "backup" / f"{path.stem}-{stamp}.txt"
     backup.parent.mkdir(exist_ok=True)
     shutil.copy2(path, backup)  # byte for byte, before anything is written
-    path.write_text("".join(lines), encoding="utf-8")
+    path.write_text("".join(lines), encoding=encoding)
     return backup
 
 

@@ -30,14 +30,11 @@ def pytest_collect_file(file_path, parent):
     return found
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """`-k 1_1` means exercise 1.1 only, not 1.10 as well."""
-    wanted = config.getoption("keyword", "")
-    if re.fullmatch(r"\d+[._]\d+", wanted):
-        other = [i for i in items if isinstance(i, ExerciseItem) and i.exercise.id != wanted.replace("_", ".")]
-        if other:
-            items[:] = [i for i in items if i not in other]
-            config.hook.pytest_deselected(items=other)
+    """In `-k` a number means that exercise only: `1_1 or 1_2` is not 1.10 as well."""
+    if items and all(isinstance(i, ExerciseItem) for i in items):
+        config.option.keyword = re.sub(r"\b(?:ex[-_])?(\d+)[-._](\d+)\b", r"ex_\1_\2_", config.getoption("keyword", ""))
 
 
 class ExerciseFile(pytest.File):
@@ -57,7 +54,7 @@ class ExerciseItem(pytest.Item):
     def __init__(self, *, exercise, test, **kwargs):
         super().__init__(**kwargs)
         self.exercise, self.test, self.trace = exercise, test, ""
-        self.extra_keyword_matches.add(exercise.id)
+        self.extra_keyword_matches.update({exercise.name, f"ex_{exercise.id.replace('.', '_')}_"})
 
     def runtest(self):
         from slt.grading.answers import answer_in

@@ -75,7 +75,7 @@ def find(id: str) -> tuple[str, Exercise]:
     if not isinstance(id, str):
         raise TypeError(f'the id of an exercise is a text, for example "1.3"; got {id!r}.')
     known = {e.id: (s, e) for s, e in exercises()}
-    wanted = id.strip().removeprefix("ex-").replace("-", ".").replace("_", ".")
+    wanted = re.sub("[-_]", ".", id.strip().lower()).removeprefix("ex.")
     if wanted not in known:
         near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
         guess = f" Did you mean {' or '.join(near)}?" if near else ""

@@ -9,6 +9,7 @@ import io
 import os
 import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -77,9 +78,16 @@ def run(
     number, seconds = map(int, exercise.id.split(".")), SECONDS if seconds is None else seconds
     inputs = [np.random.default_rng(s) for s in np.random.SeedSequence([seed, *number]).spawn(ROUNDS)]
     returned: list[Any] = []
+    guarded = _guarded(answer, exercise, returned, time.monotonic() + seconds)
     try:
-        limited(lambda: [test(_guarded(answer, exercise, returned), rng) for rng in inputs], seconds)
+        limited(lambda: [test(guarded, rng) for rng in inputs], seconds)
     except TimeOut:
+        if returned:
+            return (
+                f"your function returned, but comparing its value took more than {seconds:g} seconds: return a closed "
+                "form without Integral or Sum.",
+                "",
+            )
         return (
             f"your function was still running after {seconds:g} seconds: look for a loop that does not end. "
             "On a slow machine set the environment variable SLT_SECONDS to more.",
@@ -121,7 +129,7 @@ def limited(work: Callable[[], Any], seconds: float) -> Any:
             late = thread.is_alive()
         finally:  # Ctrl-C comes here too
             _stop(thread)
-    if late:
+    if late or not outcome:  # the work itself may have raised it
         raise TimeOut
     if "error" in outcome:
         raise outcome["error"]
@@ -132,7 +140,8 @@ def limited(work: Callable[[], Any], seconds: float) -> Any:
 def last_resort(stderr: int = 2):
     """End the process, saying in which line it hangs, where not even `limited` can end a call.
 
-    For the command and for pytest: a notebook's kernel is the reader's own.
+    For the command and for pytest: a notebook's kernel is the reader's own. An answer that calls `os._exit` cannot be
+    caught: it ends the process at once, without a message and with a code of its own choice, 0 included.
     """
     faulthandler.dump_traceback_later(5 * SECONDS, exit=True, file=stderr)
     try:
@@ -165,10 +174,16 @@ def _stop(thread: threading.Thread) -> None:
         thread.join(wait)
 
 
-def _guarded(answer: Callable[..., Any], exercise: Exercise, returned: list[Any]) -> Callable[..., Any]:
-    """The answer with clear failures: not written, raised, exited, changed its input. Its values go to `returned`."""
+def _guarded(
+    answer: Callable[..., Any], exercise: Exercise, returned: list[Any], deadline: float
+) -> Callable[..., Any]:
+    """The answer with clear failures: not written, raised, exited, changed its input, caught its own `TimeOut`.
+
+    Its value goes to `returned`, which is empty while it runs.
+    """
 
     def call(*args, **kwargs):
+        returned.clear()
         try:
             before = copy.deepcopy((args, kwargs))
         except Exception:  # an input that cannot be copied is not compared
@@ -181,6 +196,8 @@ def _guarded(answer: Callable[..., Any], exercise: Exercise, returned: list[Any]
             raise Wrong("your function called exit(): return the answer instead.") from error
         except BaseException as error:  # pytest.skip() and KeyboardInterrupt too
             raise _raised(error, answer, exercise) from error
+        if time.monotonic() > deadline:
+            raise TimeOut
         if before is not None and not _same((args, kwargs), before):
             raise Wrong("your function changed its input: work on a copy, for example x = np.array(x).")
         returned[:] = [value]

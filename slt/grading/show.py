@@ -37,13 +37,15 @@ def hint(id: str, *, level: int = 1) -> None:
 
     **Arguments:** `id`: the exercise, "1.3". `level`: from 1; beyond the last hint, the last one.
     **Returns:** nothing; the hint is printed.
-    **Raises:** `ValueError` for an unknown id or a level below 1.
+    **Raises:** `ValueError` for an unknown id or a level below 1, `TypeError` for a level that is no whole number.
     **Source:** the exercise's author.
 
     >>> hint("1.2")  # doctest: +ELLIPSIS
     1.2 hint 1 of ...
     """
     _, exercise = find(id)
+    if not isinstance(level, int):
+        raise TypeError(f"level must be a whole number, 1 or more; got {level!r}.")
     if level < 1:
         raise ValueError(f"level starts at 1; got {level}.")
     last = len(exercise.hints)

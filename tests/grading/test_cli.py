@@ -68,6 +68,7 @@ def test_hint(private, capsys):
         (["check", "98.7"], "there is no exercise '98.7'; there are 98.1, 98.2, 98.10."),
         (["hint", "7"], "there is no exercise '7'"),
         (["hint", "98.1", "0"], "level starts at 1"),
+        (["start", "exercises/ch98_private.py"], "ch98_private.py is a file: give the name of a folder"),
         (["reset", "98.7"], "there is no exercise '98.7'"),
         (["solve"], "'check', 'hint', 'next', 'list', 'reset', 'watch', 'start'"),
         ([], "COMMAND"),
@@ -203,13 +204,28 @@ def test_reset_in_odd_files(folder, capsys, text):
     assert [b.read_bytes() for b in (folder / "backup").iterdir()] == [before]
 
 
-def test_reset_of_a_broken_file_changes_nothing(folder, capsys):
+@pytest.mark.parametrize(("encoding", "head"), [("utf-8-sig", ""), ("latin-1", "# coding: latin-1\n")])
+def test_reset_keeps_the_encoding(folder, encoding, head):
     path = folder / f"{STEM}.py"
-    path.write_text("def double(x:\n    my work\n")
+    path.write_text(f"{head}def double(x):\n    return 7\n\nname = 'café'\n", encoding=encoding)
+    assert main(["reset", "98.1"]) == 0
+    text = path.read_text(encoding)
+    assert "raise NotImplementedError" in text
+    assert "'café'" in text
+    assert path.read_bytes().startswith("\ufeff".encode()) == (encoding == "utf-8-sig")
+    assert main(["check", "98.1"]) == 1
+
+
+@pytest.mark.parametrize(
+    "data", [b"def double(x:\n    my work\n", b"# coding: nothing\nmy work\n", b"# \n\n\n'\xe9 my work'\n"]
+)
+def test_reset_of_a_broken_file_changes_nothing(folder, capsys, data):
+    path = folder / f"{STEM}.py"
+    path.write_bytes(data)
     assert main(["reset", "98.1"]) == 2
     assert "nothing was changed. Mend that line" in capsys.readouterr().err
     assert [p.name for p in folder.iterdir()] == [path.name]
-    assert "my work" in path.read_text()
+    assert path.read_bytes() == data
 
 
 def test_watch_checks_again_on_a_save_and_ends_with_ctrl_c(write, monkeypatch, capsys):

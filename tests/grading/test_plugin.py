@@ -35,7 +35,16 @@ def test_each_grader_function_is_a_test(suite):
 
 @pytest.mark.parametrize(
     ("chosen", "outcome"),
-    [("98_1", {"passed": 2}), ("98.1", {"passed": 2}), ("98_10", {"failed": 1}), ("98_2", {"failed": 1})],
+    [
+        ("98_1", {"passed": 2}),
+        ("98.1", {"passed": 2}),
+        ("98_10", {"failed": 1}),
+        ("98_2", {"failed": 1}),
+        ("98_1 or 98_2", {"passed": 2, "failed": 1}),
+        ("not 98.1", {"failed": 2}),
+        ("ex-98-1", {"passed": 2}),
+        ("double", {"passed": 2}),
+    ],
 )
 def test_an_id_after_k_means_that_exercise_only(suite, chosen, outcome):
     suite.runpytest_inprocess(f"exercises/{STEM}.py", "-k", chosen).assert_outcomes(

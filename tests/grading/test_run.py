@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sympy
 
-from slt.grading import register, run
+from slt.grading import expect, register, run
 from slt.grading.run import Result, grade, limited
 
 STEM = "ch98_private"
@@ -91,13 +91,15 @@ BAD = [
     (lambda x: Odd(), "an object that cannot be shown"),
     (lambda x: (v for v in x), "a generator"),
     (lambda x: 2j * x, "wanted    an array of shape (5,)"),
-    (lambda x: np.full(5, np.nan), "without NaN"),
+    (lambda x: np.full(5, np.nan), "negative number; twice is the sum."),
     (lambda x: x * np.inf, "inf"),
     (lambda x: 2 * x[:, None], "shape (5, 1)"),
     (lambda x: 2.0, "shape ()"),
     (lambda x: [[1.0], [2.0, 3.0]], "a list"),
     (lambda x: x**2, "perhaps   that is the square"),
     (lambda x: jnp.asarray(2 * x * (1 + 1e-5), dtype="float32"), "single precision"),
+    (lambda x: [np.float32(2 * v * 1.002) for v in x], "single precision"),
+    (lambda x: [str(2 * v) for v in x], "a list"),
 ]
 
 
@@ -156,6 +158,12 @@ def test_what_is_no_number_is_not_read_as_one(verdict, value):
         (True, "a bool: True"),
         (sympy.Eq(x_, 1), "a SymPy expression"),
         (sympy.Matrix([x_]), "a SymPy expression"),
+        (np.bool_(True), "a SymPy expression"),
+        (np.int64(3), "an equal expression"),
+        ([x_], "return its element: solve(...)[0]"),
+        (sympy.FiniteSet(x_), "return its element"),
+        ([x_, x_], "because   the signature in the stub says so."),
+        (x_**2 + sympy.O(x_**3), "drop the O term"),
     ],
 )
 def test_a_symbolic_answer_that_is_none(verdict, value, part):
@@ -163,6 +171,28 @@ def test_a_symbolic_answer_that_is_none(verdict, value, part):
     assert not result.passed
     assert part in result.message
     assert "itself failed" not in result.message
+
+
+def test_a_domain_says_where_two_expressions_must_agree():
+    def unit(rng):
+        return {"x": sympy.Rational(int(rng.integers(1, 9)), 9)}
+
+    expect.symbolic(sympy.Abs(1 - x_), 1 - x_, given="x < 1", why="1 - x > 0", domain=unit)
+    with pytest.raises(expect.Wrong, match="an equal expression"):
+        expect.symbolic(sympy.Abs(1 - x_), 1 - x_, given="x", why="1 - x may be negative")
+
+
+def test_a_wanted_value_may_stay_hidden_and_an_overflow_is_explained():
+    with pytest.raises(expect.Wrong, match=r"^given     g\nwanted    another number\ngot       2\.\nbecause   w$"):
+        expect.close(2.0, 1.0, given="g", why="w", wanted="another number")
+    for value in (np.inf, np.nan):
+        with pytest.raises(expect.Wrong, match="perhaps   too large"):
+            expect.close(value, 1.0, given="g", why="w", overflow="too large")
+
+
+def test_another_allclose_changes_no_verdict(verdict, monkeypatch):
+    monkeypatch.setattr(np, "allclose", lambda *args, **kwargs: True)
+    assert not verdict(lambda x: x)
 
 
 def endless(x):
@@ -189,6 +219,24 @@ def test_an_endless_loop_is_ended(verdict, answer):
     assert "still running after 0.2 seconds: look for a loop" in result.message
     assert sys.stdout is out
     assert threading.active_count() == before  # nothing goes on in the background
+
+
+def test_the_time_of_a_comparison_is_not_the_answer_s(verdict, private, monkeypatch):
+    def slow(answer, rng):
+        answer()
+        while True:
+            pass
+
+    def catches():
+        try:
+            endless(1)
+        except:  # noqa: E722
+            return 0.1
+
+    monkeypatch.setattr(register.graders(STEM), "test_98_2_value", slow)
+    part = "your function returned, but comparing its value took more than 0.2 seconds: return a closed form"
+    assert part in verdict(lambda: 0.1, id="98.2", seconds=0.2).message
+    assert "your function was still running" in verdict(catches, id="98.2", seconds=0.2).message
 
 
 def test_a_call_that_sleeps_is_left_behind(verdict, monkeypatch):

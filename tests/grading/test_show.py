@@ -34,7 +34,7 @@ def test_the_traceback_comes_on_request(private, capsys):
     assert "Traceback (most recent call last)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("id", ["98.1", " 98.1 ", "ex-98-1", "98_1"])
+@pytest.mark.parametrize("id", ["98.1", " 98.1 ", "ex-98-1", "98_1", "EX-98-1", " ex_98_1 "])
 def test_an_id_may_be_written_as_in_the_book(private, id):
     assert register.find(id)[1].name == "double"
 
@@ -66,6 +66,8 @@ def test_hints_grow_stronger(private, capsys):
     ]
     with pytest.raises(ValueError, match="level starts at 1; got 0"):
         slt.hint("98.1", level=0)
+    with pytest.raises(TypeError, match=r"level must be a whole number, 1 or more; got 1\.5"):
+        slt.hint("98.1", level=1.5)  # type: ignore[arg-type]
 
 
 def test_check_needs_no_repository(tmp_path):

@@ -14,7 +14,7 @@ def kl_from_empirical(counts: np.ndarray, p: np.ndarray) -> float:
 
 
 def variance_of_empirical_entropy() -> float:
-    """1.2 V[S_n] for n = 50 independent draws from q(x) = exp(-|x|/3)/6, in nats squared."""
+    """1.2 The exact value of V[S_n], n = 50 independent draws from q(x) = exp(-|x|/3)/6, in nats squared."""
     raise NotImplementedError
 
 
