@@ -1,6 +1,7 @@
 """Shapes, checks and averages that every other module uses (floor 0)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -8,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jax.scipy.special import logsumexp
-from jaxtyping import Float
+from jaxtyping import ArrayLike, Float, Real
 
 LogLik = Float[jax.Array | np.ndarray, "draws n"]
-LogWeights = Float[jax.Array | np.ndarray, " draws"]
+LogWeights = Real[jax.Array | np.ndarray, " draws"]
 Pointwise = Float[jax.Array | np.ndarray, " n"]
+Beta = Real[ArrayLike, ""]
 
 
 class SltWarning(UserWarning):
@@ -39,12 +41,14 @@ def mean_se(terms: Any) -> MeanSE:
     **Arguments:** `terms`: shape `(n,)`, independent: the terms of a loss (one per observation), or one figure
     per data set.
     **Returns:** `MeanSE(mean, se)`, two floats in the unit of the terms; `ddof=1`.
-    **Raises:** `ValueError` if `terms` is not 1-D, has fewer than two entries or is not finite.
+    **Raises:** `ValueError` if `terms` is not 1-D, has fewer than two entries or is not finite, and under `jit`.
     **Source:** the central limit theorem.
 
     >>> mean_se(np.array([1.0, 2.0, 3.0, 4.0]))
     MeanSE(mean=2.5, se=0.6454972243679028)
     """
+    if is_tracer(terms):
+        raise ValueError("mean_se looks at the values: it runs outside jit and vmap. Return the terms from there.")
     t = np.asarray(terms, dtype=np.float64)
     if t.ndim != 1 or t.size < 2:
         raise ValueError(
@@ -61,18 +65,29 @@ def log_mean_exp(a: Any, *, axis: int = 0, log_weights: Any = None) -> Any:
 
     $$\log \sum_s \omega_s e^{a_s}, \qquad \omega_s = \frac{e^{\ell_s}}{\sum_t e^{\ell_t}}$$
 
-    **Arguments:** `a`: any shape. `axis`: the axis that is averaged. `log_weights`: $\ell$, one per entry of that
-    axis, up to a common constant; `None` means equal weights.
-    **Returns:** the shape of `a` without `axis`.
-    **Raises:** nothing: it runs inside `jit`.
+    **Arguments:** `a`: any shape; integers count as floats. `axis`: the axis that is averaged. `log_weights`: $\ell$,
+    one per entry of that axis, up to a common constant; `None` means equal weights.
+    **Returns:** the shape of `a` without `axis`; NumPy in the precision of `a` unless `a` is a JAX array.
+    **Raises:** `ValueError` if `a` has no such axis or nothing on it, if the weights do not fit it, or if they are NaN,
+    `+inf` or all `-inf`. It runs inside `jit`, where values are not looked at.
     **Source:** elementary.
 
-    >>> float(log_mean_exp(jnp.array([1000.0, 1000.0])))
+    >>> float(log_mean_exp([1000, 1000]))
     1000.0
     """
+    a = _floating(a)
+    size = a.shape[np.lib.array_utils.normalize_axis_index(axis, a.ndim)]
+    if size == 0:
+        raise ValueError(f"log_mean_exp has nothing to average: shape {a.shape}, axis {axis}.")
+    return in_input_precision(partial(unchecked_log_mean_exp, axis=axis), a, check_log_weights(log_weights, size))
+
+
+def unchecked_log_mean_exp(a: Any, log_weights: Any = None, *, axis: int = 0) -> Any:
+    """`log_mean_exp` of floating arrays in JAX's own precision, without checks: for use inside compiled functions."""
     if log_weights is None:
         return logsumexp(a, axis=axis) - np.log(a.shape[axis]).astype(a.dtype)
-    w = log_weights - logsumexp(log_weights)
+    w = log_weights.astype(jnp.promote_types(log_weights.dtype, a.dtype))
+    w = w - logsumexp(w)
     shape = [1] * a.ndim
     shape[axis] = -1
     return logsumexp(a + w.astype(a.dtype).reshape(shape), axis=axis)
@@ -84,9 +99,12 @@ def is_tracer(*arrays: Any) -> bool:
 
 
 def in_input_precision(function: Callable[..., Any], *arrays: Any) -> Any:
-    """Call a JAX function in the precision of its arrays: NumPy in, NumPy out, float64 kept even with x64 off."""
-    if any(isinstance(a, jax.Array) for a in arrays if a is not None):
-        return function(*arrays)
+    """Call a JAX function in the precision of its first array: NumPy in, NumPy out, float64 kept even with x64 off.
+
+    The arrays after the first (weights, say) follow it, whatever they are; while one of them is traced, all are JAX.
+    """
+    if is_tracer(*arrays) or isinstance(next((a for a in arrays if a is not None), None), jax.Array):
+        return function(*(a if a is None else jnp.asarray(a) for a in arrays))
     with jax.enable_x64(True):
         out = function(*(a if a is None else jnp.asarray(a) for a in arrays))
         return jax.tree.map(np.asarray, out)
@@ -94,9 +112,11 @@ def in_input_precision(function: Callable[..., Any], *arrays: Any) -> Any:
 
 def check_beta(beta: Any) -> None:
     """Raise `ValueError` unless the inverse temperature is a finite positive number."""
-    if is_tracer(beta):
-        return
-    if not (np.ndim(beta) == 0 and np.isfinite(beta) and beta > 0):
+    try:
+        good = np.ndim(beta) == 0 and (is_tracer(beta) or bool(np.isfinite(beta) and beta > 0))
+    except (TypeError, ValueError):  # no number at all, or a ragged list of them
+        good = False
+    if not good:
         raise ValueError(
             f"beta must be a positive number (an inverse temperature); got {beta!r}. "
             "The ordinary posterior is beta=1; the prior alone is the limit beta -> 0, which has no likelihood."
@@ -142,9 +162,11 @@ def check_log_weights(log_weights: Any, draws: int) -> Any:
     """The vector `(draws,)` of log-weights, or a `ValueError`; `-inf` (weight zero) is allowed, but not everywhere."""
     if log_weights is None:
         return None
-    w = log_weights if isinstance(log_weights, jax.Array) else np.asarray(log_weights)
+    w = _floating(log_weights)
     if w.shape != (draws,):
-        raise ValueError(f"log_weights must have shape ({draws},), one per draw of log_lik; got {w.shape}.")
+        raise ValueError(f"log_weights must have shape ({draws},), one per entry that is averaged; got {w.shape}.")
+    if not jnp.issubdtype(w.dtype, jnp.floating):
+        raise ValueError(f"log_weights must be numbers, logarithms of weights; got dtype {w.dtype}.")
     if not is_tracer(w):
         v = np.asarray(w)
         if np.isnan(v).any() or np.isposinf(v).any() or np.isneginf(v).all():
@@ -153,6 +175,41 @@ def check_log_weights(log_weights: Any, draws: int) -> Any:
                 f"{np.isnan(v).sum()} NaN, {np.isposinf(v).sum()} +inf and {np.isneginf(v).sum()} -inf among {draws}."
             )
     return w
+
+
+def as_arrays(tree: Any) -> Any:
+    """Lists of numbers and array-likes (pandas, xarray) among the arguments of a model, as NumPy arrays.
+
+    Tuples stay, since a model may take them for shapes; so does everything that does not hold numbers.
+    """
+    return jax.tree.map(_as_array, tree, is_leaf=lambda a: isinstance(a, list))
+
+
+def _as_array(a: Any) -> Any:
+    if isinstance(a, list):
+        if not _all_numbers(a):
+            return [as_arrays(item) for item in a]
+        try:
+            return np.asarray(a)
+        except ValueError as error:
+            raise ValueError(
+                f"a list of {len(a)} entries that differ in length is no array. Pad and mask them, or pass one flat "
+                "array of values and one of group indices."
+            ) from error
+    if isinstance(a, np.ndarray | np.generic | jax.Array | type) or not hasattr(a, "__array__"):
+        return a
+    values = np.asarray(a)
+    return values if values.dtype.kind in "biuf" else a
+
+
+def _all_numbers(a: Any) -> bool:
+    return all(map(_all_numbers, a)) if isinstance(a, list) else isinstance(a, int | float | np.number | np.bool_)
+
+
+def _floating(a: Any) -> Any:
+    """An array as it is, anything else as a NumPy array; integers as floats."""
+    a = a if isinstance(a, jax.Array) else np.asarray(a)
+    return a.astype(float) if a.dtype.kind in "biu" else a
 
 
 def _where(bad: np.ndarray) -> str:

@@ -12,18 +12,17 @@ LOG_LIKELIHOOD = "log_likelihood"
 MINIMUM_DRAWS = 25  # the Pareto tail is a fifth of the draws and needs five of them
 
 
-def psis(log_ratios: Any, *, r_eff: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def psis(log_ratios: Any) -> tuple[np.ndarray, np.ndarray]:
     r"""Pareto-smoothed importance weights of each column, and the shape $\hat k$ of its tail.
 
     $$\tilde\omega_s \propto \begin{cases} r_s & \text{below the tail}\\
     F^{-1}\bigl((z - \tfrac12)/M;\, \hat k, \hat\sigma\bigr) & \text{for the } z\text{-th smallest of the } M
     \text{ in the tail}\end{cases}$$
 
-    with $F$ the generalized Pareto distribution fitted to the $M = 3\sqrt{S / r_\mathrm{eff}}$ largest ratios.
+    with $F$ the generalized Pareto distribution fitted to the $M = 3\sqrt{S}$ largest ratios.
 
     **Arguments:** `log_ratios`: $\log r_s$ of each draw, shape `(draws, n)`, up to a constant per column; for
-    leave-one-out it is $-\beta \log p(X_i \mid w_s)$. `r_eff`: relative efficiency of the draws, effective sample
-    size over draws.
+    leave-one-out it is $-\beta \log p(X_i \mid w_s)$.
     **Returns:** log-weights `(draws, n)`, float64, each column summing to one after exponentiation; and $\hat k$,
     shape `(n,)`. A tail without spread has bounded weights: it is left as it is, with $\hat k = -\infty$.
     **Raises:** `ValueError` if `log_ratios` is not 2-D, is not finite or has fewer than 25 draws.
@@ -44,20 +43,18 @@ def psis(log_ratios: Any, *, r_eff: float = 1.0) -> tuple[np.ndarray, np.ndarray
             f"Pareto smoothing needs at least {MINIMUM_DRAWS} draws to see a tail; got {draws}. Draw more, or use "
             'method="plain".'
         )
-    if not (np.isfinite(r_eff) and r_eff > 0):
-        raise ValueError(f"r_eff must be a positive number; got {r_eff!r}.")
     from arviz_stats.base import array_stats  # pyright: ignore[reportPrivateImportUsage]
 
     r = r - r.max(0)
     # The size of the tail as in the source; ArviZ refuses a tail whose values all agree, so those columns stay here.
-    tail = min(int(3 * np.sqrt(draws / r_eff)) if draws * r_eff > 225 else draws // 5, draws - 1)
+    tail = int(3 * np.sqrt(draws)) if draws > 225 else draws // 5
     cutoff = np.partition(r, draws - tail - 1, axis=0)[draws - tail - 1]
     spread = 1 - np.exp(cutoff) > 1e-12
     log_weights = r - np.log(np.exp(r).sum(0))
     k = np.full(r.shape[1], -np.inf)
     if spread.any():
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            smoothed, k[spread] = array_stats.psislw(-r[:, spread].T, r_eff=r_eff)  # pyright: ignore[reportArgumentType]
+            smoothed, k[spread] = array_stats.psislw(-r[:, spread].T, r_eff=1.0)  # pyright: ignore[reportArgumentType]
         log_weights[:, spread] = smoothed.T
     return log_weights, k
 
@@ -70,15 +67,20 @@ def rhat(x: Any) -> Any:
     where $W$ is the variance within half-chains and $B/S$ the one between their means, the larger of the figures
     for the ranks and for the ranks of the distances from the median.
 
-    **Arguments:** `x`: shape `(chains, draws)` or `(chains, draws, ...)`, at least four draws.
+    **Arguments:** `x`: shape `(chains, draws)` or `(chains, draws, ...)`, at least four draws. One chain, of at least
+    eight draws, is judged as two: its first and its second half.
     **Returns:** a float, or an array of the remaining shape; near 1 when the chains agree, NaN when nothing moved.
-    **Raises:** `ValueError` if the first two axes are missing or there are fewer than four draws.
+    **Raises:** `ValueError` if the first two axes are missing or there are too few draws.
     **Source:** Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), computed by ArviZ.
 
     >>> bool(rhat(np.random.default_rng(0).normal(size=(4, 500))) < 1.01)
     True
     """
-    return _diagnostic("rhat", x)
+    a = np.asarray(x)
+    if a.ndim >= 2 and a.shape[0] == 1:
+        half = a.shape[1] // 2
+        a = np.concatenate([a[:, :half], a[:, a.shape[1] - half :]])
+    return _diagnostic("rhat", a)
 
 
 def ess(x: Any, *, method: str = "bulk") -> Any:
@@ -112,9 +114,7 @@ def _diagnostic(name: str, x: Any, **options: Any) -> Any:
 
 def is_datatree(tree: Any) -> bool:
     """Whether `tree` looks like an ArviZ DataTree (or a mapping of groups) rather than a model."""
-    if isinstance(tree, Mapping):
-        return LOG_LIKELIHOOD in tree
-    return hasattr(tree, LOG_LIKELIHOOD) or hasattr(tree, "posterior")
+    return isinstance(tree, Mapping) or hasattr(tree, LOG_LIKELIHOOD) or hasattr(tree, "posterior")
 
 
 def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
@@ -133,8 +133,9 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
     group = tree.get(LOG_LIKELIHOOD) if isinstance(tree, Mapping) else getattr(tree, LOG_LIKELIHOOD, None)
     if group is None:
         raise ValueError(
-            f"no log_likelihood group in this {type(tree).__name__}. Compute it when you sample (PyMC: "
-            "pm.compute_log_likelihood(tree)), or from the model and the draws: slt.log_lik(model, draws, *data)."
+            f"no log_likelihood group in this {type(tree).__name__}. Compute it when you sample (NumPyro: "
+            "az.from_numpyro(mcmc, log_likelihood=True); PyMC: pm.compute_log_likelihood(tree)), or from the model and "
+            "the draws: slt.log_lik(model, draws, *data)."
         )
     variables = {name: group[name] for name in _names(group)}
     if var_name is None and len(variables) == 1:
@@ -160,40 +161,11 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
     return values.reshape(values.shape[0] * values.shape[1], -1)
 
 
-def to_datatree(posterior: Any, *, data: Mapping[str, Any] | None = None) -> Any:
-    r"""An ArviZ DataTree of a posterior, for `arviz.loo`, `arviz.summary` and the plots of ArviZ.
-
-    **Arguments:** `posterior`: a `Posterior` whose draws have equal weight, such as that of `slt.nuts`.
-    `data`: observed values by name, stored as `observed_data`.
-    **Returns:** a DataTree with groups `posterior` and `log_likelihood` (variable `"x"`, untempered), split into the
-    chains of the sampler if `posterior.diagnostics` knows them, else one chain.
-    **Raises:** `ValueError` for weighted draws (quadrature), which ArviZ would take for equal ones.
-    **Source:** the schema of ArviZ.
-
-    >>> from slt import Posterior
-    >>> to_datatree(Posterior({"w": np.zeros(20)}, np.zeros((20, 3)))).log_likelihood["x"].shape
-    (1, 20, 3)
-    """
-    if posterior.log_weights is not None:
-        raise ValueError(
-            "this posterior has weighted draws (log_weights), which ArviZ would treat as equally likely. Resample "
-            "them in proportion to exp(log_weights) first, or use the losses of slt with log_weights=."
-        )
+def build_datatree(groups: Mapping[str, Mapping[str, Any]], attrs: Mapping[str, Any]) -> Any:
+    """A DataTree of groups of arrays `(chains, draws, ...)`, with attributes on the tree itself."""
     from arviz_base import from_dict
 
-    chains = getattr(posterior.diagnostics, "chains", 1)
-
-    def split(a: Any) -> np.ndarray:
-        values = np.asarray(a)
-        return values.reshape(chains, -1, *values.shape[1:])
-
-    groups: dict[str, Any] = {
-        "posterior": {name: split(a) for name, a in posterior.draws.items()},
-        LOG_LIKELIHOOD: {"x": split(posterior.log_lik)},
-    }
-    if data is not None:
-        groups["observed_data"] = {name: np.asarray(a) for name, a in data.items()}
-    return from_dict(groups)
+    return from_dict(groups, attrs={"/": dict(attrs)})
 
 
 def _names(group: Any) -> Iterable[str]:

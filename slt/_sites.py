@@ -13,8 +13,9 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro import handlers
 from numpyro.infer import init_to_feasible
+from numpyro.primitives import Messenger
 
-from slt._arrays import is_tracer
+from slt._arrays import as_arrays, is_tracer
 
 
 class Sites(NamedTuple):
@@ -61,6 +62,12 @@ def inspect(model: Callable[..., Any], *args: Any, **kwargs: Any) -> Sites:
 def check_observed(sites: Sites, site: str | None) -> tuple[str, np.ndarray | None]:
     """The site that is the data and which of its entries count (None: all), or a `ValueError` with the fix."""
     name = _observed_site(sites, site)
+    for other, observed in sites.observed.items():
+        scale = observed.get("scale")
+        if scale is not None and (is_tracer(scale) or not np.all(np.asarray(scale) == 1)):
+            raise ValueError(
+                f"{other!r} stands under handlers.scale; log_lik is never tempered. Use slt.nuts(..., beta=) instead."
+            )
     return name, _observations(sites.observed[name])
 
 
@@ -105,12 +112,15 @@ def _observations(site: Any) -> np.ndarray | None:
             f"{name!r} is observed inside scan: its values depend on one another, so that p(X_i | w) is not a factor. "
             "Use the conditional densities p(x_t | past, w) as observations: build them outside scan from the data."
         )
-    scale = site.get("scale")
-    if scale is not None and not np.all(np.asarray(scale) == 1):
+    try:
+        log_prob_shape = jax.eval_shape(unmasked(fn).log_prob, value).shape
+    except (TypeError, ValueError) as error:
+        if "incompatible shapes" not in str(error).lower():
+            raise
         raise ValueError(
-            f"{name!r} stands under handlers.scale; log_lik is never tempered. Use slt.nuts(..., beta=) instead."
-        )
-    log_prob_shape = jax.eval_shape(unmasked(fn).log_prob, value).shape
+            f"observed site {name!r} has values of shape {np.shape(value)} and a distribution of batch shape "
+            f"{fn.batch_shape}, which do not fit: {error} Arrays about the same observations need the same length."
+        ) from error
     shape = np.shape(value)[: np.ndim(value) - fn.event_dim]
     if log_prob_shape != shape:
         raise ValueError(
@@ -155,13 +165,37 @@ def is_factor(fn: Any) -> bool:
     return isinstance(fn, dist.Unit)
 
 
+class Temper(Messenger):
+    """Raise the density of every observed site to the power beta; `handlers.scale` would take the prior along."""
+
+    def __init__(self, fn: Callable[..., Any], beta: float):
+        super().__init__(fn)
+        self.beta = beta
+
+    def process_message(self, msg: Any) -> None:
+        if msg["type"] == "sample" and msg["is_observed"] and not is_factor(msg["fn"]):
+            msg["scale"] = self.beta  # check_observed has refused every other scale
+
+
+def refuse_options(kind: str, /, **options: Any) -> None:
+    """Raise `ValueError` for an option that would be ignored."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(
+                f"{name}={value!r} has no meaning for {kind}. Leave it out: site= is for NumPyro models with several "
+                "observed sites, var_name= for DataTrees, other names for the arguments of a NumPyro model."
+            )
+
+
 def as_jax(tree: Any) -> Any:
-    """NumPy arrays of numbers among the arguments of a model, as JAX arrays of the precision in force.
+    """Data among the arguments of a model, as JAX arrays of the precision in force.
 
     JAX 0.12 keeps one device copy of a NumPy array that a compiled function closes over, whatever the precision: met
     again with x64 switched the other way, the same array is a crash.
     """
-    return jax.tree.map(lambda a: jnp.asarray(a) if isinstance(a, np.ndarray) and a.dtype.kind in "biuf" else a, tree)
+    return jax.tree.map(
+        lambda a: jnp.asarray(a) if isinstance(a, np.ndarray) and a.dtype.kind in "biuf" else a, as_arrays(tree)
+    )
 
 
 @contextmanager

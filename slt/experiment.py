@@ -13,8 +13,8 @@ import numpy as np
 import numpyro.distributions as dist
 
 from slt import conjugate, quadrature
-from slt._arrays import check_beta
-from slt._nodes import nodes
+from slt._arrays import check_beta, in_input_precision
+from slt._nodes import check_key, check_whole, nodes
 from slt.losses import cv_loss, functional_variance, generalization_loss, training_loss
 from slt.triple import Triple, draw_data, empirical_entropy, log_density
 
@@ -64,7 +64,8 @@ def conjugate_experiment(
     `beta`: inverse temperature. `inputs`: fixed inputs, shape `(n, d)`; $G_n$ then is the loss of new responses at
     the same inputs.
     **Returns:** `Observables` of arrays `(datasets,)`; `slt.mean_se` gives the mean and its standard error.
-    **Raises:** `ValueError` for `n < 1` (`n < 2` where leave-one-out needs it), `datasets < 1` or `beta <= 0`.
+    **Raises:** `ValueError` for `n < 1` (`n < 2` where leave-one-out needs it), `datasets < 1`, a
+    count that is not whole, or `beta <= 0`; `TypeError` if `key` is no key.
     **Source:** Watanabe (2018), sections 1.6 to 1.8.
 
     >>> coin = conjugate.bernoulli(1.0, 1.0)
@@ -73,8 +74,9 @@ def conjugate_experiment(
     ((50,), True)
     """
     check_beta(beta)
-    _check_datasets(datasets)
-    triple = Triple(truth, dist.Normal, {"loc": dist.Normal()}, inputs)  # of this triple only the truth is used
+    n, datasets = _check_sizes(key, n, datasets)
+    unused = {"w": dist.Normal()}  # of this triple only the truth is used
+    triple = Triple(truth, lambda *x, w: dist.Normal(w), unused, inputs)
     if inputs is None:
         x, weights = nodes(truth)
         new = (x,)
@@ -82,7 +84,7 @@ def conjugate_experiment(
         per_input = [nodes(truth(x)) for x in jnp.asarray(inputs)]
         new = (np.repeat(inputs, [len(y) for y, _ in per_input], axis=0), np.concatenate([y for y, _ in per_input]))
         weights = np.concatenate([w for _, w in per_input]) / len(per_input)
-    proper = bool(jnp.isfinite(family.log_normalizer(jnp.asarray(family.eta))))
+    proper = bool(in_input_precision(lambda eta: jnp.isfinite(family.log_normalizer(eta)), family.eta))
     new, weights = tuple(jnp.asarray(a) for a in new), jnp.asarray(weights)
 
     def one(key):
@@ -117,14 +119,15 @@ def grid_experiment(
 
     $$C_n = -\frac1n \sum_i \log \frac{\mathbb{E}_w[p(X_i \mid w)^{1-\beta}]}{\mathbb{E}_w[p(X_i \mid w)^{-\beta}]}$$
 
-    is exact here, because the averages are integrals and not samples.
+    is exact here, because the averages are integrals and not samples; it assumes that the support of $p(\cdot \mid w)$
+    does not depend on $w$.
 
     **Arguments:** `key`: a JAX key. `triple`: an unconditional triple with a one-dimensional truth. `n`: observations
     per data set. `bounds`, `points`: as in `slt.quadrature.posterior`. `datasets`: how many. `beta`: inverse
     temperature.
     **Returns:** `Observables` of arrays `(datasets,)`.
-    **Raises:** `ValueError` and `SltWarning` as in `slt.quadrature.posterior`; `NotImplementedError` for a
-    conditional triple.
+    **Raises:** `ValueError` and `SltWarning` as in `slt.quadrature.posterior`, and `ValueError` if the support moves
+    with $w$ inside the box; `NotImplementedError` for a conditional triple; `TypeError` if `key` is no key.
     **Source:** Watanabe (2018), sections 1.6 and 1.7.
 
     >>> triple = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 1)})
@@ -133,13 +136,20 @@ def grid_experiment(
     (3,)
     """
     check_beta(beta)
-    _check_datasets(datasets)
+    n, datasets = _check_sizes(key, n, datasets)
     if triple.conditional:
         raise NotImplementedError("grid_experiment handles triples without inputs; got a conditional one.")
+    quadrature.check_box(triple, bounds)
     w, log_volume = quadrature.grid(bounds, points=points)
     x_new, weights = (jnp.asarray(a) for a in nodes(triple.truth))
     w, log_volume = {name: jnp.asarray(a) for name, a in w.items()}, jnp.asarray(log_volume)
     log_lik_new = jax.lax.map(lambda w: log_density(triple, w, x_new), w, batch_size=4096)
+    if np.isneginf(log_lik_new).any():
+        raise ValueError(
+            "p(x | w) is zero for some w of the box and some x of the truth: where the support of p(.|w) depends on w, "
+            "the leave-one-out loss of grid_experiment is not valid. Choose a box in which it does not, or use "
+            "slt.quadrature.posterior, whose other observables are valid."
+        )
     edges = quadrature.edge_nodes(triple, w, bounds, points)
 
     def one(key):
@@ -156,18 +166,21 @@ def grid_experiment(
             free_energy=-log_evidence / beta,
             empirical_entropy=empirical_entropy(triple, *data).mean(),
         )
-        return found, {edge: jnp.exp(log_weights[inside]).sum() for edge, inside in edges.items()}
+        at_edges = {edge: jnp.exp(log_weights[inside]).sum() for edge, inside in edges.items()}
+        return found, quadrature.accuracy(log_weights, len(w)), at_edges
 
     run = jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=min(MAP_BATCH, datasets)))
-    found, at_edges = run(jax.random.split(key, datasets))
+    found, error, at_edges = run(jax.random.split(key, datasets))
     for edge, mass in at_edges.items():
         quadrature.warn_at_edges(edge, np.asarray(mass))
-    return _finite(found, True)
+    found = _finite(found, True)
+    quadrature.warn_if_coarse(np.asarray(error))
+    return found
 
 
-def _check_datasets(datasets: int) -> None:
-    if datasets < 1:
-        raise ValueError(f"datasets must be at least 1; got {datasets}.")
+def _check_sizes(key: Any, n: Any, datasets: Any) -> tuple[int, int]:
+    check_key(key)
+    return check_whole("n", n, 1), check_whole("datasets", datasets, 1)
 
 
 def _finite(found: Observables, proper: bool) -> Observables:
@@ -178,6 +191,7 @@ def _finite(found: Observables, proper: bool) -> Observables:
         if bad.any() and (proper or name != "free_energy"):
             raise ValueError(
                 f"{name} is not finite for {int(bad.sum())} of {bad.size} data sets (first: {int(np.argmax(bad))}): a "
-                "posterior is improper, or the box holds no mass. Use a proper prior, more observations or a wider box."
+                "posterior is improper, the box holds no mass, or the truth leaves the model's support. Use a proper "
+                "prior, more observations, a wider box or another model."
             )
     return out

@@ -1,6 +1,7 @@
 r"""The matrix $\log p(X_i \mid w_s)$ from a NumPyro model, a triple, an ArviZ DataTree or an array (floor 2)."""
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,10 +9,18 @@ import jax
 import numpy as np
 from numpyro import handlers
 
-from slt._arrays import LogLik, in_input_precision
-from slt._arviz import from_datatree, is_datatree, to_datatree
-from slt._sites import as_jax, check_observed, inspect, shape_of, unmasked, without_support_warnings
-from slt.triple import Triple, log_density
+from slt._arrays import LogLik, SltWarning, as_arrays, in_input_precision
+from slt._arviz import LOG_LIKELIHOOD, build_datatree, from_datatree, is_datatree
+from slt._sites import (
+    as_jax,
+    check_observed,
+    inspect,
+    refuse_options,
+    shape_of,
+    unmasked,
+    without_support_warnings,
+)
+from slt.triple import Posterior, Triple, log_density
 
 __all__ = ["from_datatree", "log_lik", "to_datatree"]
 
@@ -32,14 +41,15 @@ def log_lik(
 
     **Arguments:** `model`: a NumPyro model, a `Triple`, an ArviZ DataTree or an array `(chains, draws, n)`. `draws`:
     name to array `(draws, ...)` or `(chains, draws, ...)`, for a model or a triple. `args`, `kwargs`: the model's
-    arguments, the data among them. `site`: which observed site of a model, where there are several; a
-    `numpyro.factor` then counts as a part of the prior. `var_name`: the same for a DataTree.
+    arguments, the data among them: arrays, pandas columns or lists of numbers, which become arrays. `site`: which
+    observed site of a model, where there are several; a `numpyro.factor` then counts as a part of the prior.
+    `var_name`: the same for a DataTree.
     **Returns:** shape `(draws, n)`, chains one after the other, nats, never tempered. An observation is one entry of
     the observed site's batch shape: make vectors one observation with a multivariate distribution or `.to_event(1)`.
     Entries masked out are no observations.
     **Raises:** `ValueError` or `TypeError` that names sites and shapes where the matrix is not defined: a
-    `numpyro.factor` as likelihood, several observed sites, names in `draws` that do not fit the model, subsampled
-    plates.
+    `numpyro.factor` as likelihood, several observed sites, one under `handlers.scale`, names in `draws` that do not fit
+    the model, subsampled plates, an option that the first argument has no use for.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> import numpyro, numpyro.distributions as dist
@@ -49,15 +59,19 @@ def log_lik(
     >>> log_lik(model, {"mu": np.zeros((4, 100))}, np.array([0.0, 1.0, 2.0])).shape
     (400, 3)
     """
+    args, kwargs = as_arrays((args, kwargs))
     if isinstance(model, Triple):
+        refuse_options("a Triple", site=site, var_name=var_name, **kwargs)
         _want_draws(draws)
         shapes = {name: p.batch_shape + p.event_shape for name, p in model.prior.items()}
         flat = _merge_chains(draws, shapes, derived=())
         size = math.prod(np.shape(args[-1])) if args else 1
         return _rows(lambda w, args, _: log_density(model, w, *args), flat, size, args)
     if draws is None and is_datatree(model):
+        refuse_options("a DataTree", site=site, **kwargs)
         return from_datatree(model, var_name)
     if draws is None and not callable(model):
+        refuse_options("an array", site=site, var_name=var_name, **kwargs)
         a = model if isinstance(model, jax.Array) else np.asarray(model)
         if a.dtype == object or a.ndim not in (2, 3):
             raise TypeError(
@@ -69,6 +83,7 @@ def log_lik(
         raise TypeError(
             f"draws were given, so the first argument must be a model or a Triple; got {type(model).__name__}."
         )
+    refuse_options("a NumPyro model", var_name=var_name)
     _want_draws(draws)
     sites = inspect(model, *args, **kwargs)
     name, keep = check_observed(sites, site)
@@ -81,6 +96,48 @@ def log_lik(
         return log_prob.ravel() if keep is None else log_prob.ravel()[keep]
 
     return _rows(row, flat, math.prod(np.shape(sites.observed[name]["value"])), args, kwargs)
+
+
+def to_datatree(posterior: Posterior, *, data: Mapping[str, Any] | None = None) -> Any:
+    r"""An ArviZ DataTree of a posterior, for `arviz.loo`, `arviz.summary` and the plots of ArviZ.
+
+    **Arguments:** `posterior`: a `Posterior` whose draws have equal weight, such as that of `slt.nuts`.
+    `data`: observed values by name, stored as `observed_data`.
+    **Returns:** a DataTree with groups `posterior` and `log_likelihood` (variable `"x"`, untempered), split into the
+    chains of the sampler if `posterior.diagnostics` knows them, else one chain; its `attrs` hold `beta`.
+    **Raises:** `ValueError` for weighted draws (quadrature), which ArviZ would take for equal ones. Warns
+    (`SltWarning`) for $\beta \neq 1$, which ArviZ does not know of.
+    **Source:** the schema of ArviZ.
+
+    >>> to_datatree(Posterior({"w": np.zeros(20)}, np.zeros((20, 3)))).log_likelihood["x"].shape
+    (1, 20, 3)
+    """
+    if posterior.log_weights is not None:
+        raise ValueError(
+            "this posterior has weighted draws (log_weights), which ArviZ would treat as equally likely. Resample "
+            "them in proportion to exp(log_weights) first, or use the losses of slt with log_weights=."
+        )
+    beta = float(posterior.beta)
+    if beta != 1:
+        warnings.warn(
+            f"these draws are of the posterior at beta={beta:g}; arviz.loo takes every tree for beta=1, and its "
+            f"figures would be wrong. Use slt.cv_loss(posterior.log_lik, beta={beta:g}).",
+            SltWarning,
+            stacklevel=2,
+        )
+    chains = getattr(posterior.diagnostics, "chains", 1)
+
+    def split(a: Any) -> np.ndarray:
+        values = np.asarray(a)
+        return values.reshape(chains, -1, *values.shape[1:])
+
+    groups: dict[str, Any] = {
+        "posterior": {name: split(a) for name, a in posterior.draws.items()},
+        LOG_LIKELIHOOD: {"x": split(posterior.log_lik)},
+    }
+    if data is not None:
+        groups["observed_data"] = {name: np.asarray(a) for name, a in data.items()}
+    return build_datatree(groups, {"beta": beta})
 
 
 def _want_draws(draws: Any) -> None:

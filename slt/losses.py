@@ -7,7 +7,6 @@ sampling.
 """
 
 import warnings
-from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -16,6 +15,7 @@ import numpy as np
 
 from slt import _arviz
 from slt._arrays import (
+    Beta,
     LogLik,
     LogWeights,
     Pointwise,
@@ -25,8 +25,8 @@ from slt._arrays import (
     check_log_weights,
     in_input_precision,
     is_tracer,
-    log_mean_exp,
 )
+from slt._arrays import unchecked_log_mean_exp as log_mean_exp
 
 
 @jax.jit
@@ -38,13 +38,21 @@ def _predictive_loss(log_lik, log_weights):
 def _variance(log_lik, log_weights):
     if log_weights is None:
         return jnp.var(log_lik, axis=0)
-    w = jax.nn.softmax(log_weights).astype(log_lik.dtype)[:, None]
+    w = jax.nn.softmax(log_weights.astype(jnp.promote_types(log_weights.dtype, log_lik.dtype)))
+    w = w.astype(log_lik.dtype)[:, None]
     mean = (w * log_lik).sum(0)
     return (w * (log_lik - mean) ** 2).sum(0)
 
 
-@partial(jax.jit, static_argnames="beta")
+@jax.jit
+def _waic(log_lik, log_weights, beta):
+    variance = _variance(log_lik, log_weights)
+    return _predictive_loss(log_lik, log_weights) + jnp.asarray(beta, log_lik.dtype) * variance
+
+
+@jax.jit
 def _importance_cv(log_lik, log_weights, beta):
+    beta = jnp.asarray(beta, log_lik.dtype)
     deleted = log_mean_exp(-beta * log_lik, log_weights=log_weights)
     return deleted - log_mean_exp((1 - beta) * log_lik, log_weights=log_weights)
 
@@ -56,8 +64,9 @@ def training_loss(log_lik: LogLik, *, log_weights: LogWeights | None = None) -> 
 
     **Arguments:** `log_lik`: $\log p(X_i \mid w_s)$, shape `(draws, n)`, in nats, draws from the posterior.
     `log_weights`: log posterior weights of the draws, shape `(draws,)`, up to a constant; `None` for equal weights.
-    **Returns:** shape `(n,)`, nats per observation; $T_n$ is its `.mean()`.
-    **Raises:** `ValueError` if `log_lik` is not 2-D, has one draw or no observation, or is not finite.
+    **Returns:** shape `(n,)`, nats per observation; $T_n$ is its `.mean()`. Type and precision are those of `log_lik`.
+    **Raises:** `ValueError` if `log_lik` is not 2-D, has one draw or no observation, or is not finite, and if the
+    weights do not fit it or are no logarithms of weights.
     **Source:** Watanabe (2018), section 1.6.
 
     >>> log_lik = jnp.log(jnp.array([[0.5, 0.2], [0.3, 0.4]]))
@@ -106,7 +115,7 @@ def functional_variance(log_lik: LogLik, *, log_weights: LogWeights | None = Non
     return in_input_precision(_variance, a, check_log_weights(log_weights, a.shape[0]))
 
 
-def waic_loss(log_lik: LogLik, *, beta: float = 1.0, log_weights: LogWeights | None = None) -> Pointwise:
+def waic_loss(log_lik: LogLik, *, beta: Beta = 1.0, log_weights: LogWeights | None = None) -> Pointwise:
     r"""Widely applicable information criterion $W_n$, one term per observation.
 
     $$W_n = T_n + \frac{\beta}{n} \sum_i \mathbb{V}_w[\log p(X_i \mid w)]$$
@@ -124,14 +133,13 @@ def waic_loss(log_lik: LogLik, *, beta: float = 1.0, log_weights: LogWeights | N
     """
     check_beta(beta)
     a = check_log_lik(log_lik)
-    w = check_log_weights(log_weights, a.shape[0])
-    return in_input_precision(lambda a, w: _predictive_loss(a, w) + beta * _variance(a, w), a, w)
+    return in_input_precision(_waic, a, check_log_weights(log_weights, a.shape[0]), beta)
 
 
 def cv_loss(
     log_lik: LogLik,
     *,
-    beta: float = 1.0,
+    beta: Beta = 1.0,
     method: Literal["psis", "plain"] = "psis",
     log_weights: LogWeights | None = None,
 ) -> Pointwise:
@@ -146,8 +154,9 @@ def cv_loss(
     by a fitted generalized Pareto distribution and warns where its shape $k$ is too large; `"plain"` is the formula
     above. `log_weights`: as in `training_loss`; they need `method="plain"`.
     **Returns:** shape `(n,)`, nats per observation; $C_n$ is its `.mean()`.
-    **Raises:** `ValueError` as in `waic_loss`, for an unknown method, for weights with `"psis"`, and for `"psis"` under
-    `jit`. Warns (`SltWarning`) with the observations whose $k$ exceeds $\min(1 - 1/\log_{10} S, 0.7)$.
+    **Raises:** `ValueError` as in `waic_loss`, for an unknown method, for weights with `"psis"`, and for `"psis"` with
+    fewer than 25 draws or under `jit`. Warns (`SltWarning`) with the observations whose $k$ exceeds
+    $\min(1 - 1/\log_{10} S, 0.7)$.
     **Source:** Watanabe (2018), section 1.6; Vehtari, Gelman and Gabry (2017) for the smoothing.
 
     >>> log_lik = jnp.log(jnp.array([[0.5, 0.2], [0.25, 0.2]]))
@@ -158,14 +167,12 @@ def cv_loss(
     a = check_log_lik(log_lik)
     w = check_log_weights(log_weights, a.shape[0])
     if method == "plain":
-        return in_input_precision(partial(_importance_cv, beta=beta), a, w)
+        return in_input_precision(_importance_cv, a, w, beta)
     if method != "psis":
         raise ValueError(f'method must be "psis" or "plain"; got {method!r}.')
     if w is not None:
         raise ValueError('Pareto smoothing needs equally weighted draws; with log_weights use method="plain".')
-    if is_tracer(a):
-        raise ValueError('Pareto smoothing runs outside jit and vmap; inside them use method="plain".')
-    smoothed, k = _arviz.psis(-beta * np.asarray(a))
+    smoothed, k = _psis(a, beta)
     _warn_if_heavy(k, a.shape[0])
     terms = np.asarray(
         in_input_precision(lambda v, r: log_mean_exp(r) - log_mean_exp(r + v), np.asarray(a), smoothed)
@@ -173,7 +180,7 @@ def cv_loss(
     return jnp.asarray(terms) if isinstance(a, jax.Array) else terms
 
 
-def pareto_k(log_lik: LogLik, *, beta: float = 1.0) -> np.ndarray:
+def pareto_k(log_lik: LogLik, *, beta: Beta = 1.0) -> np.ndarray:
     r"""Shape $\hat k$ of the tail of the importance weights of leave-one-out, one per observation.
 
     $$p(X_i \mid w_s)^{-\beta} \text{ has a finite moment of order } r \text{ iff (nearly) } k_i < 1/r$$
@@ -181,7 +188,7 @@ def pareto_k(log_lik: LogLik, *, beta: float = 1.0) -> np.ndarray:
     **Arguments:** `log_lik`, `beta`: as in `cv_loss`.
     **Returns:** shape `(n,)`, no unit. Below 0.5 the weights have a finite variance; above
     $\min(1 - 1/\log_{10} S, 0.7)$ the term of `cv_loss` cannot be trusted: refit without that observation.
-    **Raises:** `ValueError` as in `waic_loss`.
+    **Raises:** `ValueError` as in `waic_loss`, for fewer than 25 draws, and under `jit`.
     **Source:** Vehtari, Simpson, Gelman, Yao and Gabry (2024); the fit is ArviZ's.
 
     >>> rng = np.random.default_rng(0)
@@ -190,7 +197,13 @@ def pareto_k(log_lik: LogLik, *, beta: float = 1.0) -> np.ndarray:
     True
     """
     check_beta(beta)
-    return _arviz.psis(-beta * np.asarray(check_log_lik(log_lik)))[1]
+    return _psis(check_log_lik(log_lik), beta)[1]
+
+
+def _psis(log_lik: Any, beta: Any) -> tuple[np.ndarray, np.ndarray]:
+    if is_tracer(log_lik, beta):
+        raise ValueError('Pareto smoothing runs outside jit and vmap; inside them use cv_loss(..., method="plain").')
+    return _arviz.psis(-float(beta) * np.asarray(log_lik))
 
 
 def _warn_if_heavy(k: np.ndarray, draws: int) -> None:

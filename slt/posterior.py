@@ -13,11 +13,18 @@ import numpy as np
 import numpyro
 from numpyro import handlers
 from numpyro.infer import MCMC, NUTS, init_to_feasible
-from numpyro.primitives import Messenger
 
 from slt._arrays import SltWarning, check_beta, check_log_lik
 from slt._arviz import ess, rhat
-from slt._sites import as_jax, check_latent, check_observed, inspect, is_factor, without_support_warnings
+from slt._sites import (
+    Temper,
+    as_jax,
+    check_latent,
+    check_observed,
+    inspect,
+    refuse_options,
+    without_support_warnings,
+)
 from slt.interop import log_lik as log_lik_of
 from slt.triple import Posterior, Triple, log_density
 
@@ -56,8 +63,9 @@ class Diagnostics:
         found = []
         worst, name = _worst(self.rhat, largest=True)
         if not worst <= RHAT:
+            apart = "the chains have" if self.chains > 1 else "the halves of the chain (chains=4 shows more) have"
             found.append(
-                f"R-hat is {worst:.3f} for {name} (threshold {RHAT}): the chains have not reached the same "
+                f"R-hat is {worst:.3f} for {name} (threshold {RHAT}): {apart} not reached the same "
                 "distribution. Draw longer (draws=); if it stays, look for several modes, or reparametrize."
             )
         wanted = ESS_PER_CHAIN * self.chains
@@ -105,9 +113,9 @@ def nuts(
     first.
 
     **Arguments:** `key`: a JAX key. `model`: a `Triple`, or a NumPyro model that observes the data. `args`, `kwargs`:
-    the data (`*data` of a triple, the arguments of the model; arguments named like an option here go by position).
-    `draws`: kept per chain. `chains`: run side by side in one program. `site`: as in `log_lik`, for models with
-    several observed sites, all of which are tempered.
+    the data (`*data` of a triple, the arguments of the model; arguments named like an option here go by position):
+    arrays, pandas columns or lists of numbers. `draws`: kept per chain. `chains`: run side by side in one program.
+    `site`: as in `log_lik`, for models with several observed sites, all of which are tempered.
     **Returns:** `Posterior`: draws name to array `(chains * draws, ...)`, chain after chain; `log_lik` of shape
     `(chains * draws, n)`, *not* tempered, ready for every loss with the same `beta`; `diagnostics`.
     **Raises:** `ValueError` for $\beta \le 0$, no data, a model without parameters or with discrete ones, a log
@@ -124,13 +132,14 @@ def nuts(
     check_beta(beta)
     args, kwargs = as_jax((args, kwargs))
     if isinstance(model, Triple):
+        refuse_options("a Triple", site=site, **kwargs)
         run = _triple_model(model, beta)
         _check_triple_data(args)
         sites = inspect(run, *args)
     else:
         sites = inspect(model, *args, **kwargs)
         check_observed(sites, site)
-        run = _Temper(model, beta)
+        run = Temper(model, beta)
     check_latent(sites.latent)
     mcmc = MCMC(
         NUTS(run, target_accept_prob=TARGET_ACCEPTANCE),
@@ -164,18 +173,6 @@ def nuts(
     return Posterior(samples, log_lik, beta, diagnostics=diagnostics)
 
 
-class _Temper(Messenger):
-    """Raise the density of every observed site to the power beta; `handlers.scale` would take the prior along."""
-
-    def __init__(self, fn: Callable[..., Any], beta: float):
-        super().__init__(fn)
-        self.beta = beta
-
-    def process_message(self, msg: Any) -> None:
-        if msg["type"] == "sample" and msg["is_observed"] and not is_factor(msg["fn"]):
-            msg["scale"] = self.beta if msg["scale"] is None else self.beta * msg["scale"]
-
-
 def _triple_model(triple: Triple, beta: float) -> Callable[..., None]:
     def model(*data):
         w = {name: numpyro.sample(name, prior) for name, prior in triple.prior.items()}
@@ -191,7 +188,7 @@ def _check(key: Any, model: Any, draws: Any, chains: Any) -> None:
         raise TypeError(f"key must be a JAX key, the first argument; got {type(key).__name__}. Use jax.random.key(0).")
     if not callable(model) and not isinstance(model, Triple):
         raise TypeError(f"nuts wants a Triple or a NumPyro model, a function; got {type(model).__name__}.")
-    for name, value, least in (("draws", draws, 4), ("chains", chains, 1)):
+    for name, value, least in (("chains", chains, 1), ("draws", draws, 8 if chains == 1 else 4)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}.")
 

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import Distribution
 
-from slt._nodes import log_prob, nodes
+from slt._nodes import check_arguments, check_key, check_whole, evaluate, log_prob, nodes
+from slt._nodes import entropy as _entropy
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Triple:
     `model`: a function `(**w) -> distribution`, or, with `inputs`, `(x, **w) -> distribution`.
     `prior`: one distribution per parameter name; parameters are independent under it.
     `inputs`: `None`; or the distribution $q(x)$ of one input; or an array of fixed inputs, first axis observations.
-    **Raises:** `TypeError` if these do not fit together.
+    **Raises:** `TypeError` if these do not fit together, as when the model's arguments are not the prior's names.
     **Source:** Watanabe (2018), sections 1.3, 1.4 and 1.8.
 
     >>> import numpyro.distributions as dist
@@ -53,6 +54,7 @@ class Triple:
             )
         if self.inputs is not None and (isinstance(self.truth, Distribution) or not callable(self.truth)):
             raise TypeError("with inputs=, truth must be a function of x that returns a distribution of y.")
+        check_arguments(self.model, self.prior, self.conditional)
 
     @property
     def conditional(self) -> bool:
@@ -98,7 +100,7 @@ def draw_data(key: jax.Array, triple: Triple, n: int | None = None) -> tuple[jax
     **Arguments:** `key`: a JAX key. `triple`: the triple. `n`: number of observations; with fixed inputs it is their
     number and may be left out.
     **Returns:** `(x,)`, or `(x, y)` for a conditional triple; first axis `n`.
-    **Raises:** `ValueError` if `n` is missing, below 1 or contradicts fixed inputs.
+    **Raises:** `ValueError` if `n` is missing, below 1 or contradicts fixed inputs; `TypeError` if `key` is no key.
     **Source:** Watanabe (2018), sections 1.3 and 1.8.
 
     >>> import numpyro.distributions as dist
@@ -106,15 +108,14 @@ def draw_data(key: jax.Array, triple: Triple, n: int | None = None) -> tuple[jax
     >>> draw_data(jax.random.key(0), triple, 5)[0].shape
     (5,)
     """
+    check_key(key)
     inputs: Any = triple.inputs
     fixed = triple.conditional and not isinstance(triple.inputs, Distribution)
     if fixed:
-        size = len(inputs)
-        if n is not None and n != size:
+        if n is not None and n != (size := len(inputs)):
             raise ValueError(f"the triple has {size} fixed inputs; got n={n}. Leave n out, or change the inputs.")
-        n = size
-    if n is None or n < 1:
-        raise ValueError(f"n must be a number of observations, at least 1; got {n!r}.")
+        n = len(inputs)
+    n = check_whole("n", n, 1)
     if not triple.conditional:
         return (triple.truth.sample(key, (n,)),)
     key_x, key_y = jax.random.split(key)
@@ -128,6 +129,7 @@ def draw_prior(key: jax.Array, triple: Triple, draws: int) -> dict[str, jax.Arra
 
     **Arguments:** `key`: a JAX key. `triple`: the triple. `draws`: how many.
     **Returns:** name to array, first axis `draws`.
+    **Raises:** `ValueError` if `draws` is not a whole number from 1; `TypeError` if `key` is no key.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> import numpyro.distributions as dist
@@ -135,15 +137,16 @@ def draw_prior(key: jax.Array, triple: Triple, draws: int) -> dict[str, jax.Arra
     >>> draw_prior(jax.random.key(0), triple, 3)["mu"].shape
     (3,)
     """
-    keys = jax.random.split(key, len(triple.prior))
+    check_key(key)
+    draws, keys = check_whole("draws", draws, 1), jax.random.split(key, len(triple.prior))
     return {name: jnp.asarray(p.sample(k, (draws,))) for k, (name, p) in zip(keys, triple.prior.items(), strict=True)}
 
 
-def log_prior(triple: Triple, w: Mapping[str, Any]) -> jax.Array:
+def log_prior(triple: Triple, w: Mapping[str, Any]) -> Any:
     r"""Logarithm of the prior density, $\log \varphi(w)$, in nats.
 
     **Arguments:** `triple`: the triple. `w`: one value per parameter name.
-    **Returns:** a scalar.
+    **Returns:** a scalar, of the kind and dtype of `w`.
     **Raises:** `ValueError` if the names of `w` are not those of the prior.
     **Source:** Watanabe (2018), section 1.4.
 
@@ -153,14 +156,15 @@ def log_prior(triple: Triple, w: Mapping[str, Any]) -> jax.Array:
     -0.693147
     """
     check_names(triple, w)
-    return jnp.asarray(sum(jnp.sum(log_prob(p, jnp.asarray(w[name]))) for name, p in triple.prior.items()))
+    total = lambda p, value: log_prob(p, jnp.asarray(value)).sum()  # noqa: E731
+    return evaluate(lambda *values: sum(map(total, triple.prior.values(), values)), *(w[k] for k in triple.prior))
 
 
-def log_density(triple: Triple, w: Mapping[str, Any], *data: Any) -> jax.Array:
+def log_density(triple: Triple, w: Mapping[str, Any], *data: Any) -> Any:
     r"""Log-likelihood of each observation at one parameter, $\log p(X_i \mid w)$ or $\log p(Y_i \mid X_i, w)$.
 
     **Arguments:** `triple`: the triple. `w`: one value per parameter name. `data`: `x`, or `x, y`.
-    **Returns:** shape `(n,)`, nats.
+    **Returns:** shape `(n,)`, nats, of the kind and dtype of `w` and `data`.
     **Raises:** `ValueError` if names or shapes do not fit.
     **Source:** Watanabe (2018), section 1.4.
 
@@ -170,7 +174,7 @@ def log_density(triple: Triple, w: Mapping[str, Any], *data: Any) -> jax.Array:
     (3,)
     """
     check_names(triple, w)
-    return _pointwise(triple, lambda *x: triple.model(*x, **w), data)
+    return _pointwise(triple, lambda w, *x: triple.model(*x, **w), data, w)
 
 
 def entropy(triple: Triple) -> float:
@@ -199,13 +203,13 @@ def entropy(triple: Triple) -> float:
     return float(sum(w * _entropy(triple.truth(x_i)) for x_i, w in zip(x, weights, strict=True)))
 
 
-def empirical_entropy(triple: Triple, *data: Any) -> jax.Array:
+def empirical_entropy(triple: Triple, *data: Any) -> Any:
     r"""Empirical entropy $S_n$, one term per observation.
 
     $$S_n = -\frac1n \sum_i \log q(X_i) \qquad\text{or}\qquad S_n = -\frac1n \sum_i \log q(Y_i \mid X_i)$$
 
     **Arguments:** `triple`: the triple. `data`: `x`, or `x, y`.
-    **Returns:** shape `(n,)`, nats per observation; $S_n$ is its `.mean()`.
+    **Returns:** shape `(n,)`, nats per observation, of the kind and dtype of `data`; $S_n$ is its `.mean()`.
     **Raises:** `ValueError` if the shapes do not fit.
     **Source:** Watanabe (2018), section 1.3.
 
@@ -214,7 +218,7 @@ def empirical_entropy(triple: Triple, *data: Any) -> jax.Array:
     >>> round(float(empirical_entropy(triple, jnp.array([1.0, 3.0])).mean()), 6)  # log 4
     1.386294
     """
-    return -_pointwise(triple, triple.truth if triple.conditional else lambda: triple.truth, data)
+    return -_pointwise(triple, lambda _, *x: triple.truth(*x) if triple.conditional else triple.truth, data, {})
 
 
 def check_names(triple: Triple, w: Mapping[str, Any]) -> None:
@@ -223,28 +227,24 @@ def check_names(triple: Triple, w: Mapping[str, Any]) -> None:
         raise ValueError(f"w must have the prior's parameters {sorted(triple.prior)}; got {sorted(w)}.")
 
 
-def _pointwise(triple: Triple, distribution: Callable[..., Distribution], data: tuple[Any, ...]) -> jax.Array:
+def _pointwise(triple: Triple, distribution: Callable[..., Any], data: tuple[Any, ...], w: Mapping[str, Any]) -> Any:
+    """Log-density of each observation under `distribution(w, *inputs)`."""
     wanted = 2 if triple.conditional else 1
     if len(data) != wanted:
         raise ValueError(f"this triple's data are {'x, y' if wanted == 2 else 'x'}; got {len(data)} array(s).")
-    arrays = [jnp.asarray(a) for a in data]
-    if any(a.ndim == 0 or a.shape[0] == 0 for a in arrays) or len({a.shape[0] for a in arrays}) != 1:
+    shapes = [np.shape(a) for a in data]
+    if any(len(shape) == 0 or shape[0] == 0 for shape in shapes) or len({shape[0] for shape in shapes}) != 1:
+        raise ValueError(f"data must share a first axis of at least one observation; got shapes {shapes}.")
+
+    def run(*arrays):
+        (*inputs, y), at = map(jnp.asarray, arrays[:wanted]), dict(zip(w, arrays[wanted:], strict=True))
+        one = lambda y, *x: log_prob(distribution(at, *x), y)  # noqa: E731
+        return jax.vmap(one)(y, *inputs) if inputs else one(y)
+
+    terms = evaluate(run, *data, *w.values())
+    if terms.shape != (n := shapes[0][:1]):
         raise ValueError(
-            f"data must share a first axis of at least one observation; got shapes {[a.shape for a in arrays]}."
-        )
-    one = (lambda x, y: log_prob(distribution(x), y)) if triple.conditional else None
-    terms = log_prob(distribution(), arrays[0]) if one is None else jax.vmap(one)(*arrays)
-    if terms.shape != arrays[0].shape[:1]:
-        raise ValueError(
-            f"the density must give one number per observation, shape {arrays[0].shape[:1]}; got {terms.shape}. "
+            f"the density must give one number per observation, shape {n}; got {terms.shape}. "
             "For vector observations use a multivariate distribution or .to_event(1)."
         )
     return terms
-
-
-def _entropy(distribution: Distribution) -> float:
-    try:
-        return float(jnp.sum(distribution.entropy()))
-    except NotImplementedError:
-        x, weights = nodes(distribution)
-        return float(-(weights * distribution.log_prob(x)).sum())

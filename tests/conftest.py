@@ -1,4 +1,4 @@
-"""The one place where the tests switch on float64; `make test` also checks shape annotations at run time."""
+"""The one place where the tests switch on float64 and the run-time check of the shapes that the losses announce."""
 
 import os
 
@@ -7,8 +7,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import jax
 import numpy as np
 import pytest
+from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
+# Shapes stand in the annotations of this module only; pytest's plugin of the library does not load it beforehand.
+install_import_hook("slt.losses", "beartype.beartype")
 
 
 @pytest.fixture

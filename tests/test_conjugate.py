@@ -1,5 +1,7 @@
 """Closed forms against SciPy's distributions, brute-force refits and numerical integration, at three temperatures."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -245,7 +247,13 @@ def test_haldane_with_all_heads_has_no_posterior():
         (lambda: conjugate.poisson(1.0, -1.0), "rate must not be negative"),
         (lambda: conjugate.normal_mean(0.0, 0.0, 1.0), "sd must be positive; got 0.0"),
         (lambda: conjugate.normal(0.0, 0.0, 1.0, 1.0), "count must be positive"),
-        (lambda: conjugate.linear_regression(1.0, 1.0, 0), "dimension must be positive"),
+        (lambda: conjugate.normal(np.nan, 1.0, 1.0, 1.0), "mean must be finite; got nan"),
+        (lambda: conjugate.normal(0.0, np.inf, 1.0, 1.0), "count must be finite; got inf"),
+        (lambda: conjugate.normal_mean(1.0, np.inf, 1.0), "prior_mean must be finite; got inf"),
+        (lambda: conjugate.normal_mean(1.0, 0.0, np.nan), "prior_sd must be finite; got nan"),
+        (lambda: conjugate.bernoulli(np.inf, 1.0), "a must be finite; got inf"),
+        (lambda: conjugate.linear_regression(1.0, 1.0, 2.5), "dimension must be a whole number, at least 1; got 2.5"),
+        (lambda: conjugate.linear_regression(1.0, 1.0, 0), "dimension must be a whole number, at least 1; got 0"),
     ],
 )
 def test_bad_parameters(build, message):
@@ -265,6 +273,146 @@ def test_no_data_or_unequal_lengths(data):
         conjugate.posterior(conjugate.linear_regression(1.0, 1.0, 1), *data)
 
 
+# Outside the support of each family, and what the message wants there; None: every number is inside.
+OUTSIDE = {
+    "bernoulli": ([2.0, 0.5, -1.0], "wanted 0 or 1"),
+    "multinomial": ([3.0, -1.0, 1.7], "wanted a category from 0 to 2"),
+    "poisson": ([1.5, -0.5, -1.0], "wanted a count 0, 1, 2"),
+    "normal_mean": ([], ""),
+    "normal": ([], ""),
+    "linear_regression": ([], ""),
+}
+LOSSES = ("posterior", "log_evidence", "training_loss", "cv_loss", "functional_variance", "waic_loss")
+
+
+def spoiled(data, value):
+    """The data with `value` as the second observation of the last array."""
+    return (*data[:-1], np.insert(data[-1].astype(float), 1, value)[: len(data[-1])])
+
+
+@everywhere
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("function", LOSSES)
+def test_data_that_are_not_finite_are_named(name, value, function):
+    # Mutant: no look at the values: the message then speaks of an improper posterior, or there is none.
+    family, data, *_ = CASES[name]
+    for move in (np.asarray, jnp.asarray):
+        bad = tuple(map(move, spoiled(data, value)))
+        with pytest.raises(ValueError, match=rf"[xy]\[1\] = {value} is not finite \(1 of \d are\); wanted finite"):
+            getattr(conjugate, function)(family, *bad)
+
+
+def test_inputs_of_a_regression_that_are_not_finite_are_named():
+    family, (x, y), *_ = CASES["linear_regression"]
+    x = x.copy()
+    x[3, 1] = np.nan
+    with pytest.raises(ValueError, match=r"x\[3, 1\] = nan is not finite"):
+        conjugate.posterior(family, x, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"), [(name, v, wanted) for name, (vs, wanted) in OUTSIDE.items() for v in vs]
+)
+def test_data_outside_the_support_are_named_and_have_density_zero(name, value, wanted):
+    # Mutants: log v finite there; a one-hot row of zeros; a category cut to a whole number.
+    family, data, *_ = CASES[name]
+    for function in LOSSES:
+        with pytest.raises(ValueError, match=rf"x\[1\] = {value} is outside the model's support .*{wanted}"):
+            getattr(conjugate, function)(family, *spoiled(data, value))
+    assert float(family.log_base(jnp.asarray(value))) == -np.inf
+    eta_hat = conjugate.posterior(family, *data)
+    assert conjugate.log_predictive(family, eta_hat, np.array([value]))[0] == -np.inf
+
+
+def test_every_family_says_what_is_outside():
+    assert OUTSIDE.keys() == CASES.keys()
+
+
+X5 = np.arange(5.0)
+
+
+@pytest.mark.parametrize(
+    ("family", "data", "message"),
+    [
+        (conjugate.linear_regression(1.0, 1.0, 2), (np.ones((5, 2)), X5[:, None]), r"\(5, 1\)\]. Pass y\[:, 0\]"),
+        (conjugate.linear_regression(1.0, 1.0, 1), (X5, X5), r"x of shape \(n, 1\) and y .*Pass x\[:, None\]"),
+        (conjugate.linear_regression(1.0, 1.0, 2), (np.ones((5, 3)), X5), r"x of shape \(n, 2\) .*got .*\(5, 3\)"),
+        (conjugate.linear_regression(1.0, 1.0, 1), (X5[:, None],), r"got shapes \[\(5, 1\)\]. Pass x, y\."),
+        (conjugate.normal_mean(1.0, 0.0, 1.0), (X5[:, None],), r"x of shape \(n,\).*Pass x\[:, 0\]"),
+        (conjugate.bernoulli(1.0, 1.0), (np.ones((3, 2)),), r"x of shape \(n,\), .*got shapes \[\(3, 2\)\]"),
+        (conjugate.poisson(1.0, 1.0), (X5, X5), r"x of shape \(n,\), .*got shapes"),
+    ],
+)
+def test_data_of_another_shape_are_refused(family, data, message):
+    # Mutant: no check of shapes: a column y broadcasts against the rows of x, and waic has shape (n, n).
+    for function in LOSSES:
+        with pytest.raises(ValueError, match=message):
+            getattr(conjugate, function)(family, *data)
+    with pytest.raises(ValueError, match=message):  # shapes are known under jit too
+        jax.jit(lambda *data: conjugate.training_loss(family, *data))(*data)
+
+
+# Each row: a family, and a hyperparameter whose integral diverges because of one condition alone.
+IMPROPER = {
+    "poisson: rate": (conjugate.poisson(1.0, 1.0), [1.0, 0.0]),
+    "poisson: negative rate": (conjugate.poisson(1.0, 1.0), [1.0, -0.5]),
+    "poisson: shape": (conjugate.poisson(1.0, 1.0), [-1.0, 1.0]),
+    "normal: count": (conjugate.normal(0.0, 1.0, 1.0, 1.0), [0.0, -1.0, 2.0, 1.0]),
+    "normal: shape": (conjugate.normal(0.0, 1.0, 1.0, 1.0), [0.0, 1.0, 2.0, -1.5]),
+    "normal: rate": (conjugate.normal(0.0, 1.0, 1.0, 1.0), [2.0, 1.0, 3.0, 1.0]),
+    "normal_mean": (conjugate.normal_mean(1.0, 0.0, 1.0), [1.0, 0.0]),
+    "bernoulli": (conjugate.bernoulli(1.0, 1.0), [-1.0, 0.0]),
+    "multinomial": (conjugate.multinomial([1.0, 1.0]), [0.0, -1.5]),
+    "linear_regression: negative definite": (conjugate.linear_regression(1.0, 1.0, 2), [1.0, 1.0, -1, 0, 0, -1]),
+    "linear_regression: indefinite": (conjugate.linear_regression(1.0, 1.0, 2), [1.0, 1.0, 1, 2, 2, 1]),
+    "linear_regression: singular": (conjugate.linear_regression(1.0, 1.0, 2), [1.0, 1.0, 1, 1, 1, 1]),
+}
+
+
+@pytest.mark.parametrize("name", IMPROPER)
+def test_nothing_is_computed_at_an_improper_hyperparameter(name):
+    # Mutants: a condition of a normalizer removed; sample, log_predictive or log_density without its check.
+    family, eta = IMPROPER[name]
+    eta = np.array(eta)
+    parameters = {"theta": [0.5], "p": [[0.5, 0.5]], "lam": [1.0], "mu": [0.0], "precision": [1.0], "w": [[0.0, 0.0]]}
+    new = (np.ones((1, 2)), np.ones(1)) if name.startswith("linear") else (np.ones(1),)
+    assert not np.isfinite(family.log_normalizer(jnp.asarray(eta)))
+    for call in (
+        lambda: conjugate.sample(jax.random.key(0), family, eta, 3),
+        lambda: conjugate.log_predictive(family, eta, *new),
+        lambda: conjugate.log_density(family, eta, {k: np.array(v) for k, v in parameters.items()}),
+    ):
+        with pytest.raises(ValueError, match=r"is improper: its normalizer z\(eta\) is not finite"):
+            call()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_collinear_inputs_under_a_flat_prior_have_no_posterior(seed):
+    # Mutant: the sign of the determinant, which rounding makes positive for half of such inputs.
+    x = np.random.default_rng(seed).normal(size=(6, 1)) * [1.0, 0.1]
+    with pytest.raises(ValueError, match="the posterior is improper"):
+        conjugate.training_loss(conjugate.linear_regression(1.0, np.inf, 2), x, np.arange(6.0))
+
+
+def test_inputs_that_are_nearly_collinear_have_a_posterior():
+    # Mutant: a tolerance of 1e-8. Here lambda_min / lambda_max is 1e-12; least squares is the oracle.
+    rng = np.random.default_rng(3)
+    x = np.column_stack([np.ones(20), 1 + 2e-6 * rng.normal(size=20)])
+    y = x @ [1.0, 2.0] + rng.normal(size=20)
+    eta = conjugate.posterior(conjugate.linear_regression(1.0, np.inf, 2), x, y)
+    found = np.linalg.solve(eta[2:].reshape(2, 2), eta[:2])
+    assert x @ found == pytest.approx(x @ np.linalg.lstsq(x, y, rcond=None)[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("function", ["training_loss", "functional_variance"])
+def test_terms_that_are_not_finite_are_an_error(function):
+    # Mutant: no check: NaN comes back. This normalizer is finite at the posterior, but neither below nor twice smooth.
+    family = conjugate.normal_mean(1.0, 0.0, 1.0)
+    broken = dataclasses.replace(family, log_normalizer=lambda eta: family.log_normalizer(eta) + 0 * jnp.sqrt(eta[0]))
+    with pytest.raises(ValueError, match=rf"{function} is not finite for \d of 2 observations"):
+        getattr(conjugate, function)(broken, np.array([1.0, -1.0]))
+
+
 # --- Arrays in, arrays out --------------------------------------------------------------------------------------------
 
 
@@ -275,6 +423,51 @@ def test_numpy_in_numpy_out_and_jax_in_jax_out(name):
     assert isinstance(found, np.ndarray)
     assert found.dtype == np.float64
     assert isinstance(conjugate.training_loss(family, *map(jnp.asarray, data)), jax.Array)
+
+
+@pytest.mark.parametrize("name", ["normal_mean", "normal", "linear_regression"])
+@pytest.mark.parametrize("move", [np.asarray, jnp.asarray])
+def test_losses_keep_float32(name, move):
+    # Mutant: no cast: the float64 hyperparameter of the prior turns every loss into float64.
+    family, data, *_ = CASES[name]
+    narrow = tuple(move(np.asarray(a, np.float32)) for a in data)
+    for function in LOSSES[1:]:
+        found = getattr(conjugate, function)(family, *narrow)
+        assert found.dtype == np.float32
+        wide = getattr(conjugate, function)(family, *(np.asarray(a, np.float64) for a in narrow))
+        assert np.asarray(found) == pytest.approx(wide, rel=1e-6)  # one rounding to float32, not many
+
+
+def test_properness_and_draws_are_in_float64_without_x64():
+    # Mutant: the check, or the draws, in ambient precision: (3e4)^2 leaves no digit of the variance in float32.
+    family, x = conjugate.normal(3e4, 1.0, 2.0, 2.0), 3e4 + np.random.default_rng(0).normal(size=5)
+    shifted = conjugate.log_evidence(conjugate.normal(0.0, 1.0, 2.0, 2.0), x - 3e4)
+    with jax.enable_x64(False):
+        assert conjugate.log_evidence(family, x) == pytest.approx(shifted, rel=1e-6)  # 1e9 times 1e-16, thirty times
+        draws = conjugate.sample(jax.random.key(0), family, conjugate.posterior(family, x), 1000)
+    assert draws["precision"].dtype == np.float64
+    assert np.isfinite(draws["precision"]).all()
+    assert abs(draws["mu"] - x.mean()).max() < 10
+
+
+def test_numpy_data_beside_traced_arguments():
+    # Mutant: np.asarray of a traced result.
+    family, (x,), *_ = CASES["normal"]
+    energy = jax.jit(jax.grad(lambda beta: conjugate.log_evidence(family, x, beta=beta)))(1.0)
+    ends = [conjugate.log_evidence(family, x, beta=beta) for beta in (1 - 1e-5, 1 + 1e-5)]
+    assert float(energy) == pytest.approx((ends[1] - ends[0]) / 2e-5, rel=1e-6)
+    draws = jax.vmap(lambda key: conjugate.sample(key, family, family.eta, 3)["mu"])(
+        jax.random.split(jax.random.key(0))
+    )
+    assert draws.shape == (2, 3)
+
+
+def test_a_key_that_is_no_key_is_refused():
+    coin = conjugate.bernoulli(1.0, 1.0)
+    with pytest.raises(TypeError, match="one JAX key"):
+        conjugate.sample(0, coin, coin.eta, 3)
+    with pytest.raises(ValueError, match="draws must be a whole number"):
+        conjugate.sample(jax.random.key(0), coin, coin.eta, 3.0)
 
 
 def test_float64_survives_without_x64():

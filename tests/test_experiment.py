@@ -108,8 +108,10 @@ def test_data_sets_share_one_compiled_program():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n": 0}, "n must be a number of observations, at least 1; got 0"),
-        ({"datasets": 0}, "datasets must be at least 1; got 0"),
+        ({"n": 0}, "n must be a whole number, at least 1; got 0"),
+        ({"datasets": 0}, "datasets must be a whole number, at least 1; got 0"),
+        ({"n": 3.0}, r"n must be a whole number, at least 1; got 3\.0"),
+        ({"datasets": 10.0}, r"datasets must be a whole number, at least 1; got 10\.0"),
         ({"beta": 0.0}, "beta must be a positive number"),
         ({"beta": np.nan}, "beta must be a positive number"),
     ],
@@ -141,7 +143,7 @@ def test_a_box_without_mass_is_an_error():
 
 def test_a_box_that_is_too_narrow_warns_with_the_mass():
     with pytest.warns(slt.SltWarning, match=r"outermost panel of mu at 0.5 for \d of 9 data sets.*Widen"):
-        experiment.grid_experiment(jax.random.key(0), TRIPLE, 30, bounds={"mu": (-9, 0.5)}, datasets=9)
+        experiment.grid_experiment(jax.random.key(0), TRIPLE, 30, bounds={"mu": (-9, 0.5)}, datasets=9, points=400)
 
 
 def test_grid_experiment_refuses_a_conditional_triple():
@@ -150,3 +152,31 @@ def test_grid_experiment_refuses_a_conditional_triple():
     )
     with pytest.raises(NotImplementedError, match="without inputs"):
         experiment.grid_experiment(jax.random.key(0), triple, 3, bounds={"a": (-1, 1)})
+
+
+def test_a_posterior_narrower_than_the_grid_warns_with_the_error():
+    # Mutant: no look at the panels. At n = 400 the posterior's sd is 0.05 and a panel 0.8.
+    with pytest.warns(slt.SltWarning, match=r"for \d of 9 data sets: log Z_n is wrong by about .*Raise points"):
+        experiment.grid_experiment(jax.random.key(1), TRIPLE, 400, bounds={"mu": (-8, 8)}, datasets=9)
+
+
+def test_a_support_that_moves_with_the_parameter_is_an_error():
+    # Mutant: no check: a message about NaN in log_lik_new, or leave-one-out terms that are wrong.
+    moving = slt.Triple(dist.Uniform(0, 1), lambda b: dist.Uniform(0, b), {"b": dist.Exponential(1)})
+    with pytest.raises(ValueError, match=r"support of p\(.\|w\) depends on w.*leave-one-out.*not valid"):
+        experiment.grid_experiment(jax.random.key(0), moving, 5, bounds={"b": (0, 30)}, datasets=2)
+
+
+@pytest.mark.parametrize("bounds", [{"nu": (-8, 8)}, {"w": (-8, 8)}])
+def test_wrong_names_and_vector_parameters_are_refused(bounds):
+    prior = {"w": dist.Normal(0, 1).expand([2]).to_event(1)}
+    triple = slt.Triple(TRUTH, lambda w: dist.Normal(w, 1.0), prior)
+    with pytest.raises(ValueError, match=r"parameters \['w'\]; got \['nu'\]|parameters of one number.*event shape"):
+        experiment.grid_experiment(jax.random.key(0), triple, 3, bounds=bounds)
+
+
+def test_a_key_that_is_no_key_is_refused():
+    with pytest.raises(TypeError, match="one JAX key"):
+        experiment.conjugate_experiment(0, TRUTH, FAMILY, 3)
+    with pytest.raises(TypeError, match="one JAX key"):
+        experiment.grid_experiment(0, TRIPLE, 3, bounds={"mu": (-9, 9)})

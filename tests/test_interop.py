@@ -6,13 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+import pandas
 import pytest
+import xarray
 from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from numpyro.infer.reparam import LocScaleReparam
 from scipy import stats
 
 from slt import Triple, interop, log_lik
+from slt._arrays import as_arrays
 
 X = np.array([0.3, -1.2, 2.0, 0.7])
 
@@ -160,6 +163,50 @@ def test_several_observed_sites_must_be_told_apart(rng):
         log_lik(two_outcomes, {"mu": mu}, X, y, site="z")
 
 
+def regression(x, y, *, kind="normal", link=None, options=()):
+    assert (kind, link) == ("normal", None)
+    assert all(option == {"scale": 1.0} for option in options)
+    slope = numpyro.sample("slope", dist.Normal(0, 1))
+    numpyro.sample("y", dist.Normal(slope * x, 1), obs=y)
+
+
+TABLE = pandas.DataFrame({"x": X, "y": X**2, "name": list("abcd")}, index=[3, 1, 4, 2])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (X.tolist(), (X**2).tolist()),
+        (TABLE["x"], TABLE["y"]),
+        (jnp.asarray(X), TABLE["y"]),
+        (xarray.DataArray(X), X**2),
+    ],
+    ids=["lists", "pandas", "JAX and pandas", "xarray"],
+)
+def test_lists_and_pandas_are_data_too(data, rng):
+    # Kills: pandas columns handed to JAX as they are; a list taken for a tree of scalars.
+    slope = rng.normal(size=20)
+    options = {"kind": "normal", "link": None, "options": ({"scale": 1.0},)}
+    got = log_lik(regression, {"slope": slope}, *data, **options)
+    np.testing.assert_allclose(got, stats.norm(slope[:, None] * X, 1).logpdf(X**2), rtol=1e-12)
+
+
+def test_what_holds_no_numbers_stays_as_it_is():
+    names, shape, function = ["a", "b"], (2, 3), np.sin
+    tree = as_arrays((names, shape, function, None, {"k": "v", "l": [1, 2]}, TABLE["name"], [X, None], np.float64))
+    assert tree[0] == names
+    assert tree[1:4] == (shape, function, None)
+    assert tree[4]["k"] == "v"
+    np.testing.assert_array_equal(tree[4]["l"], [1, 2])
+    assert isinstance(tree[4]["l"], np.ndarray)
+    assert tree[5].equals(TABLE["name"])
+    assert tree[6][0] is X
+    assert tree[6][1] is None
+    assert tree[7] is np.float64
+    assert as_arrays([]).shape == (0,)
+    assert as_arrays([[1, 2], [3, 4]]).shape == (2, 2)
+
+
 def factor_only(x):
     mu = numpyro.sample("mu", dist.Normal(0, 1))
     with numpyro.plate("n", len(x)):
@@ -203,7 +250,16 @@ def optimized(x):
     numpyro.sample("x", dist.Normal(numpyro.param("mu", 0.0), 1), obs=x)
 
 
+def scaled_partner(x, y):
+    mu = numpyro.sample("mu", dist.Normal(0, 1))
+    with handlers.scale(scale=0.5):
+        numpyro.sample("x", dist.Normal(mu, 1), obs=x)
+    numpyro.sample("y", dist.Normal(mu, 1), obs=y)
+
+
 MU = {"mu": np.zeros(5)}
+MEAN = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 1)})
+BARE = arviz.from_dict({"posterior": {"mu": np.zeros((4, 10))}})
 
 
 @pytest.mark.parametrize(
@@ -214,6 +270,18 @@ MU = {"mu": np.zeros(5)}
         (lambda: log_lik(one, MU, X, obs=False), "observes nothing; its sites are mu, x"),
         (lambda: log_lik(one, MU, X, size=4, subsample=2), "plate 'n' is subsampled: 2 of 4"),
         (lambda: log_lik(one, MU, X, scale=0.5), "'x' stands under handlers.scale.*beta="),
+        # Kills: the check for the named site alone; the same for a Triple, a DataTree and an array that ignore options.
+        (lambda: log_lik(scaled_partner, MU, X, X, site="y"), "'x' stands under handlers.scale"),
+        (lambda: log_lik(MEAN, MU, X, site="zz"), "site='zz' has no meaning for a Triple"),
+        (lambda: log_lik(MEAN, MU, X, y=1.0), "y=1.0 has no meaning for a Triple"),
+        (lambda: log_lik(BARE, site="x"), "site='x' has no meaning for a DataTree"),
+        (lambda: log_lik(np.zeros((2, 3)), var_name="x"), "var_name='x' has no meaning for an array"),
+        (lambda: log_lik(normal, MU, X, var_name="x"), "var_name='x' has no meaning for a NumPyro model"),
+        # Kills: a DataTree without the group taken for an array or a model.
+        (lambda: log_lik(BARE), r"no log_likelihood group in this DataTree.*from_numpyro\(mcmc, log_likelihood=True\)"),
+        (lambda: log_lik({"posterior": {}}), "no log_likelihood group in this dict"),
+        (lambda: log_lik(one, MU, [[1.0, 2.0], [3.0]]), "a list of 2 entries that differ in length"),
+        (lambda: log_lik(regression, {"slope": np.zeros(5)}, X, X[:3]), r"'y' has values of shape \(3,\).*same length"),
         (lambda: log_lik(one, MU, X, (4, 1)), r"shape \(4,\) and a .* batch shape \(4, 1\).* \(4, 4\)"),
         (lambda: log_lik(one, MU, X[:0]), r"has no observations: shape \(0,\)"),
         (lambda: log_lik(one, MU, np.array([0.0, np.nan, np.inf])), r"2 of 3 observations are NaN .*first at 1"),

@@ -1,5 +1,8 @@
 """Losses against NumPy restatements, conjugate closed forms and the identities of the theory."""
 
+import warnings
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 import slt
-from slt import cv_loss, functional_variance, generalization_loss, pareto_k, training_loss, waic_loss
+from slt import cv_loss, functional_variance, generalization_loss, losses, pareto_k, training_loss, waic_loss
 
 LOSSES = {
     "training": training_loss,
@@ -219,11 +222,23 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("loss", [*LOSSES.values(), cv_loss, pareto_k], ids=[*LOSSES, "cv psis", "pareto_k"])
+def unannounced(loss):
+    """The function without the run-time check of its annotations, whose error would come before the library's own."""
+    return getattr(loss, "__wrapped__", loss)
+
+
+REFUSING = LOSSES | {
+    "cv plain": partial(unannounced(cv_loss), method="plain"),
+    "cv psis": cv_loss,
+    "pareto_k": pareto_k,
+}
+
+
+@pytest.mark.parametrize("loss", REFUSING.values(), ids=REFUSING)
 @pytest.mark.parametrize(("log_lik", "message"), BAD, ids=[m[:12] for _, m in BAD])
 def test_bad_matrices_name_what_was_got_and_the_fix(loss, log_lik, message):
     with pytest.raises(ValueError, match=message):
-        getattr(loss, "__wrapped__", loss)(log_lik)
+        unannounced(loss)(log_lik)
 
 
 @pytest.mark.parametrize("beta", [0.0, -1.0, np.nan, np.inf])
@@ -236,12 +251,108 @@ def test_beta_must_be_positive(beta):
 def test_bad_options_are_named():
     log_lik = np.zeros((3, 2))
     with pytest.raises(ValueError, match=r"log_weights must have shape \(3,\)"):
-        training_loss(log_lik, log_weights=np.zeros(2))
+        unannounced(training_loss)(log_lik, log_weights=np.zeros(2))
     with pytest.raises(ValueError, match="3 -inf among 3"):
         training_loss(log_lik, log_weights=np.full(3, -np.inf))
     with pytest.raises(ValueError, match='use method="plain"'):
         cv_loss(log_lik, log_weights=np.zeros(3))
     with pytest.raises(ValueError, match='"psis" or "plain"'):
-        cv_loss(log_lik, method="exact")
-    with pytest.raises(ValueError, match="outside jit"):
-        jax.jit(cv_loss)(jnp.asarray(log_lik))
+        unannounced(cv_loss)(log_lik, method="exact")
+    for function in (cv_loss, pareto_k):
+        with pytest.raises(ValueError, match="outside jit"):
+            jax.jit(function)(jnp.asarray(log_lik))
+        with pytest.raises(ValueError, match=r"at least 25 draws .* got 3"):
+            function(log_lik)
+        with pytest.raises(ValueError, match="outside jit"):
+            jax.vmap(lambda beta, f=function: f(log_lik, beta=beta))(jnp.array([0.5, 1.0]))
+
+
+@pytest.mark.parametrize("name", ["waic", "cv plain"])
+@pytest.mark.parametrize("beta", [np.array(0.5), np.float64(0.5), jnp.asarray(0.5)], ids=["0-d", "scalar", "JAX"])
+def test_beta_may_be_an_array_and_never_changes_the_dtype(name, beta, rng):
+    # Kills: beta as a static argument of jit; a float64 beta that lifts float32 to float64.
+    log_lik = rng.normal(-2, 1.3, size=(50, 7))
+    np.testing.assert_allclose(LOSSES[name](log_lik, beta=beta), naive(log_lik, 0.5)[name].astype(float), rtol=1e-11)
+    for make in (lambda a: a.astype(np.float32), lambda a: jnp.asarray(a, dtype=np.float32)):
+        out = LOSSES[name](make(log_lik), beta=beta)
+        assert out.dtype == np.float32
+        assert isinstance(out, type(make(log_lik)))
+
+
+@pytest.mark.parametrize("name", ["waic", "cv plain"])
+def test_beta_can_be_differentiated_mapped_and_changed_without_compiling_again(name, rng):
+    log_lik = rng.normal(-2, 1.3, size=(50, 7))
+    loss = lambda beta: LOSSES[name](log_lik, beta=beta).mean()  # noqa: E731
+    step = 1e-5
+    np.testing.assert_allclose(jax.grad(loss)(0.5), (loss(0.5 + step) - loss(0.5 - step)) / (2 * step), rtol=1e-7)
+    np.testing.assert_allclose(jax.vmap(loss)(jnp.array([0.5, 2.0])), [loss(0.5), loss(2.0)], rtol=1e-12)
+    before = losses._importance_cv._cache_size()
+    for beta in (0.61, 0.62, 0.63):
+        cv_loss(log_lik, beta=beta, method="plain")
+    assert losses._importance_cv._cache_size() - before <= 1
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_float64_numpy_stays_so_with_jax_weights_where_x64_is_off(name, rng):
+    # Kills: precision decided by any JAX array among the arguments; a softmax in the precision of the weights.
+    log_lik, weights = rng.normal(-3, 1, size=(40, 5)), rng.gamma(1.0, size=40).astype(np.float32)
+    with jax.enable_x64(False):
+        log_weights = jnp.log(jnp.asarray(weights))
+        got = LOSSES[name](log_lik, log_weights=log_weights)
+        assert isinstance(LOSSES[name](jnp.asarray(log_lik), log_weights=np.log(weights)), jax.Array)
+    assert isinstance(got, np.ndarray)
+    assert got.dtype == np.float64
+    want = naive(log_lik, 1.0, np.exp(np.asarray(log_weights, dtype=float)))[name]
+    np.testing.assert_allclose(got, want.astype(float), rtol=1e-11)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_integer_log_weights_count_as_floats(name, rng):
+    log_lik, log_weights = rng.normal(size=(4, 3)), np.array([0, 1, 2, -1])
+    want = naive(log_lik, 1.0, np.exp(log_weights))[name].astype(float)
+    np.testing.assert_allclose(LOSSES[name](log_lik, log_weights=log_weights), want, rtol=1e-11)
+    np.testing.assert_allclose(
+        LOSSES[name](jnp.asarray(log_lik), log_weights=jnp.asarray(log_weights)), want, rtol=1e-11
+    )
+
+
+def test_smoothed_cv_keeps_type_and_dtype(rng):
+    # Kills: the smoothed loss returned as ArviZ gives it, float64 and NumPy.
+    log_lik = rng.normal(-3, 0.1, size=(200, 5))
+    for dtype in (np.float32, np.float64):
+        assert type(cv_loss(log_lik.astype(dtype))) is np.ndarray
+        assert isinstance(cv_loss(jnp.asarray(log_lik, dtype=dtype)), jax.Array)
+        assert cv_loss(log_lik.astype(dtype)).dtype == cv_loss(jnp.asarray(log_lik, dtype=dtype)).dtype == dtype
+
+
+def pareto_quantiles(k, draws):
+    """log p whose 1/p is Pareto distributed with shape k, at equally spaced quantiles."""
+    return k * np.log((np.arange(draws) + 0.5) / draws)[:, None]
+
+
+@pytest.mark.parametrize("beta", [0.5, np.array(0.5), jnp.asarray(0.5)])
+def test_pareto_k_is_of_the_tempered_weights(beta):
+    # p^-beta of a Pareto tail with shape 0.8 has shape 0.8 beta = 0.4; 3 sqrt(10000) = 300 exact quantiles, the prior
+    # of the fit pulls by 10/310 of the distance to 0.5. Kills: beta ignored (k = 0.8).
+    assert abs(pareto_k(pareto_quantiles(0.8, 10_000), beta=beta)[0] - 0.4) < 0.05
+
+
+@pytest.mark.parametrize(("draws", "limit"), [(100, 0.5), (10_000, 0.7)])
+def test_the_threshold_of_k_follows_the_number_of_draws(draws, limit):
+    # min(1 - 1/log10(S), 0.7) is 0.5 at S = 100 and 0.7 at S = 10000. Kills: 0.7 at every S.
+    log_lik = pareto_quantiles(0.6, draws)
+    assert 0.5 < pareto_k(log_lik)[0] < 0.7
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        cv_loss(log_lik)
+    assert [str(w.message)[:30] for w in seen] == (["Pareto k exceeds 0.50 for 1 of"] if limit == 0.5 else [])
+
+
+@pytest.mark.parametrize("spoil", [lambda a: a[0], lambda a: a > 0], ids=["shape", "dtype"])
+def test_the_announced_shapes_are_checked_while_the_tests_run(spoil, monkeypatch):
+    # Kills: an import hook that is not there, or that comes too late.
+    with pytest.raises(TypeError, match="log_lik"):
+        training_loss(spoil(np.zeros((3, 2))))
+    monkeypatch.setattr(losses, "in_input_precision", lambda *_: np.zeros((3, 3)))
+    with pytest.raises(TypeError, match="return value"):
+        training_loss(np.zeros((3, 2)))

@@ -47,6 +47,31 @@ def test_a_kink_is_reported_and_not_integrated_wrongly():
         nodes(dist.Laplace(0.0, 1.0))
 
 
+@pytest.mark.parametrize(("shape", "inverse"), [(2.0, 2.0), (1.0, 1.0), (3.0, 3.0)])
+def test_a_distribution_without_a_variance_has_nodes(shape, inverse):
+    # Mutant: unguarded moments. NumPyro divides by zero at shape 2, and gives infinity at 1. E[1 / X] = shape / rate.
+    x, weights = nodes(dist.InverseGamma(shape, 1.0))
+    np.testing.assert_allclose(weights @ (1 / x), inverse, rtol=1e-9)
+
+
+class Scaled(dist.Normal):
+    """A normal density whose total mass is not one."""
+
+    def __init__(self, total):
+        super().__init__(0.0, 1.0)
+        self.total = total
+
+    def log_prob(self, value):
+        return super().log_prob(value) + np.log(self.total)
+
+
+def test_the_total_mass_is_checked_as_the_docstring_says():
+    # Mutants: 1e-4 or 1e-8 in place of 1e-6 (float32 densities are off by 1e-7 and must pass).
+    assert nodes(Scaled(1 + 5e-7))[1].sum() == pytest.approx(1 + 5e-7, abs=1e-10)
+    with pytest.raises(ValueError, match=r"total mass 1\.0000020000.*float32 \(switch x64 on"):
+        nodes(Scaled(1 + 2e-6))
+
+
 def test_a_vector_distribution_is_refused():
     with pytest.raises(NotImplementedError, match=r"batch shape \(2,\)"):
         nodes(dist.Normal(jnp.zeros(2), 1.0))

@@ -1,6 +1,9 @@
 """NUTS at several temperatures against closed forms and quadrature; its verdict on chains; every refusal."""
 
+import io
 import re
+import sys
+import types
 import warnings
 
 import jax
@@ -8,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+import pandas
 import pytest
 from scipy import stats
 
@@ -183,6 +187,20 @@ def test_two_modes_warn_of_rhat(key):
         nuts(key, triple, 25 + jnp.asarray(X))  # modes at -5 and 5, which NUTS does not cross
 
 
+def test_one_chain_gets_a_verdict_of_its_own(key):
+    # Kills: R-hat NaN, and a warning, for every single chain (warnings are errors here).
+    fit = nuts(key, NORMAL_TRIPLE, X.tolist(), draws=2000, chains=1)
+    assert fit.diagnostics.rhat["mu"] < 1.01
+    problem = Diagnostics({"mu": 1.2}, {"mu": 999.0}, {"mu": 999.0}, divergences=0, chains=1, draws=999).problems()[0]
+    assert "R-hat is 1.200 for mu (threshold 1.01): the halves of the chain (chains=4 shows more) have" in problem
+
+
+def test_an_old_style_key_is_the_same_key():
+    # Kills: typed keys only.
+    old, new = (nuts(k, NORMAL_TRIPLE, X, draws=400) for k in (jax.random.PRNGKey(3), jax.random.key(3)))
+    np.testing.assert_array_equal(old.draws["mu"], new.draws["mu"])
+
+
 def diagnostics(rhat=1.0, bulk=4000.0, tail=4000.0, divergences=0):
     ones = np.ones(3)
     return Diagnostics(
@@ -252,6 +270,11 @@ RATE_TRIPLE = Triple(dist.Exponential(1.0), lambda r: dist.Exponential(r), {"r":
         (normal_mean, X, {"beta": -1.0}, "got -1.0"),
         (normal_mean, X, {"beta": np.nan}, "got nan"),
         (normal_mean, X, {"draws": 3}, "draws must be a whole number, at least 4; got 3"),
+        (normal_mean, X, {"draws": 7, "chains": 1}, "draws must be a whole number, at least 8; got 7"),
+        (normal_mean, X, {"beta": "1"}, "beta must be a positive number .* got '1'"),
+        (NORMAL_TRIPLE, X, {"site": "zz"}, "site='zz' has no meaning for a Triple"),
+        (NORMAL_TRIPLE, X, {"y": X}, "has no meaning for a Triple"),
+        (normal_mean, [[1.0], [1.0, 2.0]], {}, "a list of 2 entries that differ in length"),
         (normal_mean, X, {"chains": 1.5}, "chains must be a whole number, at least 1; got 1.5"),
         (normal_mean, X[:0], {}, "plate without entries: no observations"),
         (poisson, X[:0], {}, r"no observations: shape \(0,\)"),
@@ -281,7 +304,11 @@ def test_nuts_refuses_with_the_fix(model, data, options, message, key):
 
 @pytest.mark.parametrize(
     ("key", "model", "message"),
-    [(0, normal_mean, "JAX key.*got int. Use jax.random.key"), (jax.random.key(0), X, "a function; got ndarray")],
+    [
+        (0, normal_mean, "JAX key.*got int. Use jax.random.key"),
+        (jnp.zeros(3, jnp.uint32), normal_mean, "must be a JAX key"),
+        (jax.random.key(0), X, "a function; got ndarray"),
+    ],
 )
 def test_nuts_refuses_other_types(key, model, message):
     with pytest.raises(TypeError, match=message):
@@ -299,6 +326,33 @@ def test_several_observed_sites_need_a_name_and_are_all_tempered(key):
     fit = nuts(key, model, X[:3], X[3:], beta=2.0, site="y")
     assert fit.log_lik.shape == (4000, 5)
     assert_within_noise(fit.draws["mu"], closed_form(2.0)[0])
+
+
+def test_no_observed_site_may_stand_under_a_scale(key):
+    # Kills: the check for the named site alone, which then samples the other one at beta times its scale.
+    def model(x, y):
+        mu = numpyro.sample("mu", dist.Normal(PRIOR_MEAN, PRIOR_SD))
+        with numpyro.handlers.scale(scale=0.5):
+            numpyro.sample("x", dist.Normal(mu, 1), obs=x)
+        numpyro.sample("y", dist.Normal(mu, 1), obs=y)
+
+    with pytest.raises(ValueError, match=r"'x' stands under handlers\.scale"):
+        nuts(key, model, X[:3], X[3:], site="y")
+
+
+def test_pandas_columns_are_data(key):
+    fit = nuts(key, normal_mean, pandas.Series(X, index=list("abcdefgh")), draws=500)
+    np.testing.assert_array_equal(fit.draws["mu"], nuts(key, normal_mean, X, draws=500).draws["mu"])
+
+
+def test_the_bar_shows_in_a_notebook(monkeypatch):
+    # Kills: a bar in terminals only; a bar in every IPython shell, one without a terminal included.
+    monkeypatch.delenv("SLT_BOOK", raising=False)
+    monkeypatch.setattr(posterior.sys, "stderr", io.StringIO())
+    for name, shows in (("ZMQInteractiveShell", True), ("TerminalInteractiveShell", False)):
+        shell = types.SimpleNamespace(get_ipython=type(name, (), {}))
+        monkeypatch.setitem(sys.modules, "IPython", shell)
+        assert posterior._show_progress() is shows
 
 
 def test_the_bar_shows_in_a_terminal_and_not_in_the_book(monkeypatch):

@@ -68,17 +68,17 @@ def test_empirical_entropy_averages_to_the_entropy(triple, exact, key):
 def test_log_density_is_scipys(rng):
     x = rng.normal(size=5)
     np.testing.assert_allclose(
-        log_density(NORMAL, {"mu": 0.3, "sigma": 1.7}, x), stats.norm(0.3, 1.7).logpdf(x), rtol=1e-6
+        log_density(NORMAL, {"mu": 0.3, "sigma": 1.7}, x), stats.norm(0.3, 1.7).logpdf(x), rtol=1e-12
     )
     y = rng.normal(size=3)
     np.testing.assert_allclose(
-        log_density(FIXED, {"a": 0.4}, FIXED.inputs, y), stats.norm(0.4 * FIXED.inputs, 1).logpdf(y), rtol=1e-6
+        log_density(FIXED, {"a": 0.4}, FIXED.inputs, y), stats.norm(0.4 * FIXED.inputs, 1).logpdf(y), rtol=1e-12
     )
 
 
 def test_log_prior_adds_the_parameters():
     want = stats.norm(0, 10).logpdf(1.0) + stats.halfnorm(0, 3).logpdf(2.0)
-    np.testing.assert_allclose(log_prior(NORMAL, {"mu": 1.0, "sigma": 2.0}), want, rtol=1e-6)
+    np.testing.assert_allclose(log_prior(NORMAL, {"mu": 1.0, "sigma": 2.0}), want, rtol=1e-12)
 
 
 def test_draws_follow_the_truth_and_the_prior(key):
@@ -112,10 +112,10 @@ def test_vector_inputs_and_outputs(key):
     w = draw_prior(key, triple, 5)["w"]
     assert w.shape == (5, 2, 3)
     want = stats.norm(np.asarray(x @ w[0].T), 1).logpdf(np.asarray(y)).sum(1)
-    np.testing.assert_allclose(log_density(triple, {"w": w[0]}, x, y), want, rtol=1e-6)
+    np.testing.assert_allclose(log_density(triple, {"w": w[0]}, x, y), want, rtol=1e-12)
 
 
-PRIOR = {"mu": dist.Normal(0, 1)}
+PRIOR, PRIOR_A = {"mu": dist.Normal(0, 1)}, {"a": dist.Normal(0, 1)}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,75 @@ def test_bad_data_and_names_are_named(key):
     halves = dist.Categorical(jnp.array([0.5, 0.5]))
     vectors = dist.MixtureSameFamily(halves, dist.Normal(jnp.zeros((2, 3)), 1).to_event(1))
     with pytest.raises(NotImplementedError, match="event shape"):
-        entropy(Triple(vectors, dist.Normal, PRIOR))
+        entropy(Triple(vectors, lambda mu: dist.Normal(mu, 1), PRIOR))
+
+
+def test_a_model_whose_arguments_are_not_the_priors_names_is_refused():
+    # Mutant: no check; the first density then dies inside the model, far from the triple.
+    normal = lambda mu: dist.Normal(mu, 1)  # noqa: E731
+    with pytest.raises(TypeError, match=r"prior's parameters \['nu'\] by name; its arguments are \['mu'\].*Rename"):
+        Triple(dist.Normal(), normal, {"nu": dist.Normal()})
+    with pytest.raises(TypeError, match=r"take x and then the prior's parameters \['mu'\]"):
+        Triple(lambda x: dist.Normal(x), normal, PRIOR, inputs=np.zeros(3))
+    assert not Triple(dist.Normal(), dist.Normal, {"loc": dist.Normal()}).conditional  # a class has a signature too
+
+
+@pytest.mark.parametrize("key", [0, 1.5, None, np.zeros(3), jax.random.split(jax.random.key(0), 2)])
+def test_a_key_that_is_no_key_is_refused(key):
+    # Mutant: no check; JAX then speaks of impl and of dtypes, or draws with a batch of keys.
+    for draw in (draw_data, draw_prior):
+        with pytest.raises(TypeError, match=r"one JAX key, such as jax.random.key\(0\); got "):
+            draw(key, NORMAL, 5)
+    assert draw_data(jax.random.PRNGKey(0), NORMAL, 5)[0].shape == (5,)  # the old kind is one
+
+
+@pytest.mark.parametrize("number", [2.0, 0, True, "3"])
+def test_a_number_of_draws_is_whole(number, key):
+    with pytest.raises(ValueError, match=r"n must be a whole number, at least 1; got"):
+        draw_data(key, NORMAL, number)
+    with pytest.raises(ValueError, match=r"draws must be a whole number, at least 1; got"):
+        draw_prior(key, NORMAL, number)
+    assert draw_prior(key, NORMAL, np.int32(2))["mu"].shape == (2,)
+
+
+def test_parameters_of_the_prior_are_drawn_independently(key):
+    # Mutant: one key for all parameters. Two normals then have correlation 1; a normal and |z| have 0 either way.
+    triple = Triple(dist.Normal(), lambda a, b: dist.Normal(a + b, 1), {"a": dist.Normal(0, 1), "b": dist.Normal(3, 2)})
+    w = draw_prior(key, triple, 20_000)
+    assert abs(np.corrcoef(w["a"], w["b"])[0, 1]) < 4 / np.sqrt(20_000)  # standard error 1 / sqrt(draws)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numpy_in_numpy_out_and_jax_in_jax_out(dtype):
+    # Mutants: jnp.asarray of the result; no cast, so that float32 comes back as float64 where parameters are float64.
+    x, w = np.array([0.3, 1.0], dtype), {"mu": dtype(0.2), "sigma": np.asarray(2.0, dtype)}
+    for move, kind in ((np.asarray, np.ndarray), (jnp.asarray, jax.Array)):
+        at, data = {name: move(value) for name, value in w.items()}, move(x)
+        for found in (log_density(NORMAL, at, data), log_prior(NORMAL, at), empirical_entropy(NORMAL, data)):
+            assert isinstance(found, kind)
+            assert found.dtype == dtype
+    conditional = Triple(lambda x: dist.Normal(x, 1.0), lambda x, a: dist.Normal(a * x, 1.0), PRIOR_A, inputs=x)
+    assert isinstance(log_density(conditional, {"a": 0.5}, x, x), np.ndarray)
+
+
+def test_float64_data_keep_their_digits_without_x64():
+    # Mutant: the density in ambient precision: float32 has no digit of 1 at 1e9.
+    x = np.array([1e9, 1e9 + 1.0])
+    far = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 1)})
+    with jax.enable_x64(False):
+        found = log_density(far, {"mu": np.float64(1e9)}, x)
+    np.testing.assert_allclose(found, stats.norm.logpdf([0.0, 1.0]), rtol=1e-12)
+
+
+def test_densities_run_under_jit_and_vmap():
+    # Mutant: np.asarray of a traced result, where the data are NumPy's and only the parameter or the truth is traced.
+    x = np.array([0.3, 1.0])
+    normal = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 1)})
+    found = jax.jit(jax.vmap(lambda mu: log_density(normal, {"mu": mu}, x)))(jnp.array([0.0, 1.0]))
+    np.testing.assert_allclose(found, stats.norm.logpdf(x - np.array([[0.0], [1.0]])), rtol=1e-12)
+    shifted = lambda m: empirical_entropy(Triple(dist.Normal(m, 1), normal.model, normal.prior), x)  # noqa: E731
+    np.testing.assert_allclose(jax.jit(shifted)(0.5), -stats.norm.logpdf(x - 0.5), rtol=1e-12)
+    np.testing.assert_allclose(jax.jit(lambda: log_prior(normal, {"mu": 0.5}))(), stats.norm.logpdf(0.5), rtol=1e-12)
 
 
 def test_densities_end_with_their_support():

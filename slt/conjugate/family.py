@@ -6,6 +6,9 @@ $$p(x \mid w) = v(x) \exp\big(f(w) \cdot g(x)\big), \qquad
 Everything follows from $v$, $g$ and $\log z$: the posterior is $\varphi(w \mid \hat\eta)$ with
 $\hat\eta = \eta + \beta \sum_i g(x_i)$, and the posterior mean and covariance of $f(w)$ are the gradient and the
 Hessian of $\log z$ at $\hat\eta$. Data are handed over as `*data`: `x`, or `x, y` for a regression.
+
+NumPy in, NumPy out; JAX in, JAX out; losses and densities keep the dtype of floating data. Under `jit` and `vmap` no
+value is checked: what would raise outside them gives `nan` or an infinity.
 """
 
 from collections.abc import Callable
@@ -14,19 +17,21 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from slt._arrays import check_beta, in_input_precision, is_tracer
+from slt._arrays import check_beta
+from slt._nodes import check_key, check_whole, evaluate
+from slt.conjugate.checks import check_data, check_proper, check_terms, wide
 
 
 @dataclass(frozen=True)
 class ExponentialFamily:
     r"""An exponential family and one prior of its conjugate family.
 
-    **Arguments:** `log_base`: $\log v(x)$ of one observation. `statistic`: $g(x)$ of one observation, a flat vector.
-    `features`: $f(w)$ of one parameter (a dict of names). `log_normalizer`: $\log z(\eta)$; `nan` or `inf` where the
-    integral diverges. `eta`: the prior's $\eta$, a flat vector. `sample`: `(key, eta, draws) -> dict` of draws from
-    $\varphi(w \mid \eta)$.
+    **Arguments:** `log_base`: $\log v(x)$ of one observation, $-\infty$ outside the support. `statistic`: $g(x)$ of
+    one observation, a flat vector. `features`: $f(w)$ of one parameter (a dict of names). `log_normalizer`:
+    $\log z(\eta)$; `nan` or `inf` where the integral diverges. `eta`: the prior's $\eta$, a flat vector. `sample`:
+    `(key, eta, draws) -> dict` of draws from $\varphi(w \mid \eta)$. `data_shapes`: the event shape of each data array,
+    `((),)` for numbers, `((d,), ())` for inputs and responses. `support`: where observations lie, in words.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> from slt import conjugate
@@ -40,6 +45,8 @@ class ExponentialFamily:
     log_normalizer: Callable[[Any], Any]
     eta: Any
     sample: Callable[..., dict[str, Any]]
+    data_shapes: tuple[tuple[int, ...], ...] = ((),)
+    support: str = "real numbers"
 
 
 def posterior(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
@@ -48,8 +55,10 @@ def posterior(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
     $$\hat\eta = \eta + \beta \sum_i g(x_i)$$
 
     **Arguments:** `family`: the family with its prior. `data`: arrays with a common first axis.
-    **Returns:** shape of `family.eta`; the posterior is $\varphi(w \mid \hat\eta)$.
-    **Raises:** `ValueError` if there are no data, `beta` is not positive, or the posterior is improper.
+    **Returns:** shape of `family.eta`; the posterior is $\varphi(w \mid \hat\eta)$. A NumPy array for NumPy data, else
+    a JAX array; float64 where that is enabled, even for float32 data, because sums of squares cancel later.
+    **Raises:** `ValueError` if there are no data, if they have the wrong shapes, are not finite or lie outside the
+    model's support, if `beta` is not positive, or if the posterior is improper.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> from slt import conjugate
@@ -57,12 +66,8 @@ def posterior(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
     [2.0, 1.0]
     """
     check_beta(beta)
-
-    def run(*data):
-        check_data(data)
-        return family.eta + beta * jax.vmap(family.statistic)(*data).sum(0)
-
-    eta_hat = in_input_precision(run, *data)
+    data = check_data(family, data)
+    eta_hat = evaluate(lambda *data: _update(family, wide(data), beta), *data, also=(beta,), keep=False)
     check_proper(family, eta_hat, "the posterior")
     return eta_hat
 
@@ -74,8 +79,8 @@ def log_predictive(family: ExponentialFamily, eta_hat: Any, *new: Any) -> Any:
 
     **Arguments:** `family`: the family. `eta_hat`: a posterior's hyperparameter. `new`: arrays with a common first
     axis.
-    **Returns:** shape `(m,)`, nats, one per new observation.
-    **Raises:** `ValueError` if there is no observation.
+    **Returns:** shape `(m,)`, nats, one per new observation; $-\infty$ outside the model's support.
+    **Raises:** `ValueError` if `new` is empty, of the wrong shapes or not finite, or if `eta_hat` is improper.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> from slt import conjugate
@@ -84,12 +89,9 @@ def log_predictive(family: ExponentialFamily, eta_hat: Any, *new: Any) -> Any:
     >>> np.exp(conjugate.log_predictive(coin, eta_hat, np.array([1]))).round(6).tolist()  # (2 + 1) / (3 + 2)
     [0.6]
     """
-
-    def run(eta_hat, *new):
-        check_data(new)
-        return jax.vmap(lambda *x: predictive(family, eta_hat, *x))(*new)
-
-    return in_input_precision(run, eta_hat, *new)
+    check_proper(family, eta_hat, "the distribution at eta_hat")
+    new = check_data(family, new, support=False)
+    return evaluate(lambda eta, *new: jax.vmap(lambda *x: predictive(family, eta, *x))(*wide(new)), eta_hat, *new)
 
 
 def log_evidence(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
@@ -108,14 +110,14 @@ def log_evidence(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> An
     """
     check_beta(beta)
     check_proper(family, family.eta, "the prior", "Give it a proper one; C_n, W_n and the predictive need none.")
+    data = check_data(family, data)
 
     def run(*data):
-        check_data(data)
-        eta_hat = family.eta + beta * jax.vmap(family.statistic)(*data).sum(0)
-        base = jax.vmap(family.log_base)(*data).sum()
-        return beta * base + family.log_normalizer(eta_hat) - family.log_normalizer(family.eta)
+        data = wide(data)
+        eta_hat, base = _update(family, data, beta), jax.vmap(family.log_base)(*data).sum()
+        return beta * base + family.log_normalizer(eta_hat) - family.log_normalizer(jnp.asarray(family.eta))
 
-    return in_input_precision(run, *data)
+    return check_terms(evaluate(run, *data, also=(beta,)), "log_evidence")
 
 
 def sample(key: jax.Array, family: ExponentialFamily, eta_hat: Any, draws: int) -> dict[str, Any]:
@@ -123,8 +125,8 @@ def sample(key: jax.Array, family: ExponentialFamily, eta_hat: Any, draws: int) 
 
     **Arguments:** `key`: a JAX key. `family`: the family. `eta_hat`: from `posterior` (or `family.eta`: the prior).
     `draws`: how many.
-    **Returns:** name to array, first axis `draws`.
-    **Raises:** `ValueError` if that distribution is improper.
+    **Returns:** name to array, first axis `draws`; NumPy arrays, in float64, if `eta_hat` is NumPy's.
+    **Raises:** `ValueError` if that distribution is improper; `TypeError` if `key` is no key.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> from slt import conjugate
@@ -132,16 +134,18 @@ def sample(key: jax.Array, family: ExponentialFamily, eta_hat: Any, draws: int) 
     >>> conjugate.sample(jax.random.key(0), coin, coin.eta, 3)["theta"].shape
     (3,)
     """
+    check_key(key)
+    draws = check_whole("draws", draws, 1)
     check_proper(family, eta_hat, "the distribution to draw from")
-    return family.sample(key, jnp.asarray(eta_hat), draws)
+    return evaluate(lambda eta: family.sample(key, jnp.asarray(eta), draws), eta_hat, also=(key,))
 
 
 def log_lik(family: ExponentialFamily, draws: dict[str, Any], *data: Any) -> Any:
     r"""The matrix $\log p(X_i \mid w_s) = \log v(X_i) + f(w_s) \cdot g(X_i)$.
 
     **Arguments:** `family`: the family. `draws`: name to array, first axis `draws`. `data`: as in `posterior`.
-    **Returns:** shape `(draws, n)`, nats.
-    **Raises:** `ValueError` if there are no data.
+    **Returns:** shape `(draws, n)`, nats; of the kind of `data`.
+    **Raises:** `ValueError` for data as in `posterior`.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> from slt import conjugate
@@ -149,14 +153,14 @@ def log_lik(family: ExponentialFamily, draws: dict[str, Any], *data: Any) -> Any
     >>> np.exp(conjugate.log_lik(coin, {"theta": np.array([0.25])}, np.array([1, 0]))).tolist()
     [[0.25, 0.75]]
     """
+    data = check_data(family, data)
 
     def run(*data):
-        check_data(data)
         g = jax.vmap(family.statistic)(*data)
         f = jax.vmap(family.features)({name: jnp.asarray(w) for name, w in draws.items()})
         return jax.vmap(family.log_base)(*data) + f @ g.T
 
-    return in_input_precision(run, *data)
+    return evaluate(run, *data, also=tuple(draws.values()))
 
 
 def log_density(family: ExponentialFamily, eta_hat: Any, w: dict[str, Any]) -> Any:
@@ -164,6 +168,7 @@ def log_density(family: ExponentialFamily, eta_hat: Any, w: dict[str, Any]) -> A
 
     **Arguments:** `family`: the family. `eta_hat`: its hyperparameter. `w`: name to array, first axis points.
     **Returns:** shape `(points,)`, nats, with respect to the parameters named in `w`.
+    **Raises:** `ValueError` if that distribution is improper.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> from slt import conjugate
@@ -171,31 +176,20 @@ def log_density(family: ExponentialFamily, eta_hat: Any, w: dict[str, Any]) -> A
     >>> np.exp(conjugate.log_density(coin, coin.eta, {"theta": np.array([0.25])})).round(6).tolist()  # 2 theta
     [0.5]
     """
+    check_proper(family, eta_hat, "the distribution at eta_hat")
 
-    def run(eta_hat, *values):
+    def run(eta, *values):
         f = jax.vmap(family.features)(dict(zip(w, values, strict=True)))
-        return f @ eta_hat - family.log_normalizer(eta_hat)
+        return f @ eta - family.log_normalizer(jnp.asarray(eta))
 
-    return in_input_precision(run, eta_hat, *w.values())
-
-
-def predictive(family, eta_hat, *x):
-    z = family.log_normalizer
-    return family.log_base(*x) + z(eta_hat + family.statistic(*x)) - z(eta_hat)
+    return evaluate(run, eta_hat, *w.values())
 
 
-def check_data(data: tuple[Any, ...]) -> None:
-    if not data or any(a.ndim == 0 or a.shape[0] == 0 for a in data) or len({a.shape[0] for a in data}) != 1:
-        raise ValueError(
-            "data must be arrays with a common first axis of at least one observation; "
-            f"got shapes {[tuple(a.shape) for a in data]}."
-        )
+def predictive(family, eta, *x):
+    """Log predictive density of one observation, which may lie outside the support."""
+    z, base = family.log_normalizer, family.log_base(*x)
+    return jnp.where(base == -jnp.inf, -jnp.inf, base + z(eta + family.statistic(*x)) - z(jnp.asarray(eta)))
 
 
-def check_proper(family: ExponentialFamily, eta: Any, what: str, fix: str = "Use a proper prior or more data.") -> None:
-    if is_tracer(eta):
-        return
-    with jax.ensure_compile_time_eval():  # a concrete eta is checked even inside jit
-        finite = bool(jnp.isfinite(family.log_normalizer(jnp.asarray(eta))))
-    if not finite:
-        raise ValueError(f"{what} is improper: its normalizer z(eta) is not finite at eta = {np.asarray(eta)}. {fix}")
+def _update(family, data, beta):
+    return jnp.asarray(family.eta) + beta * jax.vmap(family.statistic)(*data).sum(0)

@@ -8,20 +8,27 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
 
+from slt._nodes import check_whole
+from slt.conjugate.checks import check_parameters
 from slt.conjugate.family import ExponentialFamily
 
 LOG_2PI = float(np.log(2 * np.pi))
 
 
-def _positive(**values: Any) -> None:
-    for name, value in values.items():
-        if not np.all(np.asarray(value) > 0):
-            raise ValueError(f"{name} must be positive; got {value!r}.")
-
-
 def _proper(condition: Any, value: Any) -> Any:
     """`value` where the integral converges, infinity where it does not."""
     return jnp.where(condition, value, jnp.inf)
+
+
+def _inside(condition: Any, log_base: Any = 0.0) -> Any:
+    """`log_base` inside the model's support, minus infinity outside."""
+    return jnp.where(condition, log_base, -jnp.inf)
+
+
+def _log_beta(eta: Any) -> Any:
+    r"""$\log \prod_k \Gamma(c_k) / \Gamma(\sum_k c_k)$ with $c = \eta + 1$."""
+    counts = jnp.maximum(eta + 1, 1e-30)
+    return _proper((eta > -1).all(), gammaln(counts).sum() - gammaln(counts.sum()))
 
 
 def bernoulli(a: float, b: float) -> ExponentialFamily:
@@ -32,25 +39,21 @@ def bernoulli(a: float, b: float) -> ExponentialFamily:
 
     **Arguments:** `a`, `b`: prior counts of ones and zeros; 0 is Haldane's improper prior.
     **Returns:** an `ExponentialFamily`; draws have the name `theta`.
-    **Raises:** `ValueError` if a count is negative.
+    **Raises:** `ValueError` if a count is negative or not finite.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> round(float(jnp.exp(bernoulli(2.0, 3.0).log_normalizer(jnp.array([1.0, 2.0])))), 6)  # B(2, 3) = 1/12
     0.083333
     """
-    _nonnegative(a=a, b=b)
-
-    def log_normalizer(eta):
-        counts = jnp.maximum(eta + 1, 1e-30)
-        return _proper((eta > -1).all(), gammaln(counts).sum() - gammaln(counts.sum()))
-
+    check_parameters(0, closed=True, a=a, b=b)
     return ExponentialFamily(
-        log_base=lambda x: jnp.zeros(()),
+        log_base=lambda x: _inside((x == 0) | (x == 1)),
         statistic=lambda x: jnp.stack([x, 1 - x]) * 1.0,
         features=lambda w: jnp.stack([jnp.log(w["theta"]), jnp.log1p(-w["theta"])]),
-        log_normalizer=log_normalizer,
+        log_normalizer=_log_beta,
         eta=np.array([a - 1.0, b - 1.0]),
         sample=lambda key, eta, n: {"theta": jax.random.beta(key, eta[0] + 1, eta[1] + 1, (n,))},
+        support="0 or 1",
     )
 
 
@@ -62,28 +65,24 @@ def multinomial(alpha: Any) -> ExponentialFamily:
 
     **Arguments:** `alpha`: prior counts, shape `(K,)`.
     **Returns:** an `ExponentialFamily`; draws have the name `p`, shape `(draws, K)`.
-    **Raises:** `ValueError` if a count is negative or there are fewer than two.
+    **Raises:** `ValueError` if a count is negative or not finite, or there are fewer than two.
     **Source:** Watanabe (2018), section 2.2.
 
     >>> multinomial([1.0, 1.0, 1.0]).statistic(jnp.array(2)).tolist()
     [0.0, 0.0, 1.0]
     """
     alpha = np.asarray(alpha, dtype=np.float64)
-    _nonnegative(alpha=alpha)
+    check_parameters(0, closed=True, alpha=alpha)
     if alpha.ndim != 1 or alpha.size < 2:
         raise ValueError(f"alpha must have one count per category, shape (K,) with K >= 2; got shape {alpha.shape}.")
-
-    def log_normalizer(eta):
-        counts = jnp.maximum(eta + 1, 1e-30)
-        return _proper((eta > -1).all(), gammaln(counts).sum() - gammaln(counts.sum()))
-
     return ExponentialFamily(
-        log_base=lambda x: jnp.zeros(()),
+        log_base=lambda x: _inside((x >= 0) & (x < alpha.size) & (x == jnp.round(x))),
         statistic=lambda x: jax.nn.one_hot(jnp.asarray(x).astype(int), alpha.size),
         features=lambda w: jnp.log(w["p"]),
-        log_normalizer=log_normalizer,
+        log_normalizer=_log_beta,
         eta=alpha - 1,
         sample=lambda key, eta, n: {"p": jax.random.dirichlet(key, eta + 1, (n,))},
+        support=f"a category from 0 to {alpha.size - 1}",
     )
 
 
@@ -95,25 +94,26 @@ def poisson(shape: float, rate: float) -> ExponentialFamily:
 
     **Arguments:** `shape`, `rate`: of the prior; zero makes it improper.
     **Returns:** an `ExponentialFamily`; draws have the name `lam`.
-    **Raises:** `ValueError` if one is negative.
+    **Raises:** `ValueError` if one is negative or not finite.
     **Source:** Watanabe (2018), section 1.4.
 
     >>> poisson(2.0, 3.0).eta.tolist()
     [1.0, 3.0]
     """
-    _nonnegative(shape=shape, rate=rate)
+    check_parameters(0, closed=True, shape=shape, rate=rate)
 
     def log_normalizer(eta):
         a, b = jnp.maximum(eta[0] + 1, 1e-30), jnp.maximum(eta[1], 1e-30)
         return _proper((eta[0] > -1) & (eta[1] > 0), gammaln(a) - a * jnp.log(b))
 
     return ExponentialFamily(
-        log_base=lambda x: -gammaln(x + 1.0),
+        log_base=lambda x: _inside((x >= 0) & (x == jnp.round(x)), -gammaln(jnp.maximum(x, 0) + 1.0)),
         statistic=lambda x: jnp.stack([x * 1.0, jnp.ones_like(x * 1.0)]),
         features=lambda w: jnp.stack([jnp.log(w["lam"]), -w["lam"]]),
         log_normalizer=log_normalizer,
         eta=np.array([shape - 1.0, rate * 1.0]),
         sample=lambda key, eta, n: {"lam": jax.random.gamma(key, eta[0] + 1, (n,)) / eta[1]},
+        support="a count 0, 1, 2, ...",
     )
 
 
@@ -125,13 +125,15 @@ def normal_mean(sd: float, prior_mean: float, prior_sd: float) -> ExponentialFam
 
     **Arguments:** `sd`: $\sigma$. `prior_mean`, `prior_sd`: $m$ and $\tau$; `prior_sd=inf` is the flat improper prior.
     **Returns:** an `ExponentialFamily`; draws have the name `mu`.
-    **Raises:** `ValueError` if `sd` or `prior_sd` is not positive.
+    **Raises:** `ValueError` if `sd` or `prior_sd` is not positive, or `sd` or `prior_mean` not finite.
     **Source:** Watanabe (2018), section 2.1.
 
     >>> normal_mean(1.0, 3.0, 0.5).eta.tolist()
     [12.0, 4.0]
     """
-    _positive(sd=sd, prior_sd=prior_sd)
+    check_parameters(0, sd=sd)
+    check_parameters(-inf, prior_mean=prior_mean)
+    check_parameters(0, infinite=True, prior_sd=prior_sd)
     precision = 0.0 if prior_sd == inf else 1 / prior_sd**2
 
     def log_normalizer(eta):
@@ -160,14 +162,17 @@ def normal(mean: float, count: float, shape: float, rate: float) -> ExponentialF
 
     **Arguments:** `mean`, `count`: $m$ and $k$, the number of observations that the prior mean is worth. `shape`,
     `rate`: $a$ and $b$.
+    $B$ is a difference of squares: where the mean is huge against the sd (some $10^3$ in float32, $10^7$ in float64),
+    subtract a constant from the data and from `mean`. That shifts `mu`; $\log Z_n$ and every loss stay as they are.
     **Returns:** an `ExponentialFamily`; draws have the names `mu` and `precision`.
-    **Raises:** `ValueError` if `count`, `shape` or `rate` is not positive.
+    **Raises:** `ValueError` if `count`, `shape` or `rate` is not positive, or one of the four not finite.
     **Source:** Watanabe (2018), section 2.1.
 
     >>> normal(1.0, 2.0, 3.0, 4.0).eta.tolist()
     [2.0, 2.0, 10.0, 5.0]
     """
-    _positive(count=count, shape=shape, rate=rate)
+    check_parameters(-inf, mean=mean)
+    check_parameters(0, count=count, shape=shape, rate=rate)
 
     def gamma_part(eta):
         return (eta[3] + 1) / 2, (eta[2] - eta[0] ** 2 / eta[1]) / 2
@@ -208,23 +213,26 @@ def linear_regression(noise_sd: float, prior_sd: float, dimension: int) -> Expon
     **Arguments:** `noise_sd`: $\sigma$. `prior_sd`: $\tau$; `inf` is the flat improper prior. `dimension`: $d$, the
     number of inputs (a column of ones is one of them). Data are `x` of shape `(n, d)` and `y` of shape `(n,)`.
     **Returns:** an `ExponentialFamily`; draws have the name `w`, shape `(draws, d)`.
-    **Raises:** `ValueError` if a standard deviation is not positive or `dimension` is below 1.
+    **Raises:** `ValueError` if a standard deviation is not positive or `dimension` is no whole number from 1.
+    Singular, to rounding, and so improper: $\lambda_{\min}(\Lambda) \le d\,\varepsilon\,\lambda_{\max}(\Lambda)$.
     **Source:** Watanabe (2018), section 2.3.
 
     >>> linear_regression(1.0, 0.5, 2).eta.tolist()
     [0.0, 0.0, 4.0, 0.0, 0.0, 4.0]
     """
-    _positive(noise_sd=noise_sd, prior_sd=prior_sd, dimension=dimension)
-    d, precision = dimension, 0.0 if prior_sd == inf else 1 / prior_sd**2
+    check_parameters(0, noise_sd=noise_sd)
+    check_parameters(0, infinite=True, prior_sd=prior_sd)
+    d, precision = check_whole("dimension", dimension, 1), 0.0 if prior_sd == inf else 1 / prior_sd**2
 
     def log_normalizer(eta):
         h, matrix = eta[:d], eta[d:].reshape(d, d)
-        sign, log_det = jnp.linalg.slogdet(matrix)
-        safe = jnp.where(sign > 0, matrix, jnp.eye(d, dtype=matrix.dtype))
-        return _proper(
-            (sign > 0) & (jnp.diagonal(matrix) > 0).all(),
-            0.5 * (d * LOG_2PI - log_det + h @ jnp.linalg.solve(safe, h)),
-        )
+        sizes = jnp.linalg.eigvalsh(
+            jax.lax.stop_gradient(matrix)
+        )  # ascending; a determinant may be positive by rounding
+        proper = (sizes[0] > 0) & (sizes[0] > d * jnp.finfo(matrix.dtype).eps * sizes[-1])
+        safe = jnp.where(proper, matrix, jnp.eye(d, dtype=matrix.dtype))
+        log_det = jnp.linalg.slogdet(safe)[1]
+        return _proper(proper, 0.5 * (d * LOG_2PI - log_det + h @ jnp.linalg.solve(safe, h)))
 
     def sample(key, eta, n):
         h, matrix = eta[:d], eta[d:].reshape(d, d)
@@ -238,10 +246,5 @@ def linear_regression(noise_sd: float, prior_sd: float, dimension: int) -> Expon
         log_normalizer=log_normalizer,
         eta=np.concatenate([np.zeros(d), precision * np.eye(d).ravel()]),
         sample=sample,
+        data_shapes=((d,), ()),
     )
-
-
-def _nonnegative(**values: Any) -> None:
-    for name, value in values.items():
-        if not np.all(np.asarray(value) >= 0):
-            raise ValueError(f"{name} must not be negative; got {value!r}.")

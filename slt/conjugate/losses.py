@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt._arrays import in_input_precision, is_tracer
+from slt._arrays import is_tracer
+from slt._nodes import evaluate
+from slt.conjugate.checks import check_terms, wide
 from slt.conjugate.family import ExponentialFamily, posterior, predictive
 
 
@@ -20,7 +22,7 @@ def training_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> A
 
     **Arguments:** as in `posterior`.
     **Returns:** shape `(n,)`, nats per observation; $T_n$ is its `.mean()`.
-    **Raises:** `ValueError` as in `posterior`.
+    **Raises:** `ValueError` as in `posterior`, and if a term is not finite.
     **Source:** Watanabe (2018), section 1.6.
 
     >>> from slt import conjugate
@@ -28,9 +30,11 @@ def training_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> A
     [0.6, 0.4, 0.6]
     """
     eta_hat = posterior(family, *data, beta=beta)
-    return in_input_precision(
-        lambda eta_hat, *data: -jax.vmap(lambda *x: predictive(family, eta_hat, *x))(*data), eta_hat, *data
-    )
+
+    def run(*data):
+        return -jax.vmap(lambda *x: predictive(family, eta_hat, *x))(*wide(data))
+
+    return check_terms(evaluate(run, *data, also=(eta_hat,)), "training_loss")
 
 
 def cv_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
@@ -49,10 +53,10 @@ def cv_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
     """
     eta_hat = posterior(family, *data, beta=beta)
 
-    def run(eta_hat, *data):
-        return -jax.vmap(lambda *x: predictive(family, eta_hat - beta * family.statistic(*x), *x))(*data)
+    def run(*data):
+        return -jax.vmap(lambda *x: predictive(family, eta_hat - beta * family.statistic(*x), *x))(*wide(data))
 
-    terms = in_input_precision(run, eta_hat, *data)
+    terms = evaluate(run, *data, also=(eta_hat,))
     if not is_tracer(terms) and not np.isfinite(np.asarray(terms)).all():
         bad = np.flatnonzero(~np.isfinite(np.asarray(terms)))
         raise ValueError(
@@ -69,7 +73,7 @@ def functional_variance(family: ExponentialFamily, *data: Any, beta: float = 1.0
 
     **Arguments:** as in `posterior`.
     **Returns:** shape `(n,)`, nats²; $V_n$ is its `.sum()`.
-    **Raises:** `ValueError` as in `posterior`.
+    **Raises:** `ValueError` as in `posterior`, and if a term is not finite.
     **Source:** Watanabe (2018), section 1.6; the covariance of $f(w)$ is the Hessian of $\log z$.
 
     >>> from slt import conjugate
@@ -79,12 +83,12 @@ def functional_variance(family: ExponentialFamily, *data: Any, beta: float = 1.0
     """
     eta_hat = posterior(family, *data, beta=beta)
 
-    def run(eta_hat, *data):
-        covariance = jax.hessian(family.log_normalizer)(eta_hat)
-        g = jax.vmap(family.statistic)(*data)
+    def run(*data):
+        covariance = jax.hessian(family.log_normalizer)(jnp.asarray(eta_hat))
+        g = jax.vmap(family.statistic)(*wide(data))
         return jnp.einsum("ij,jk,ik->i", g, covariance, g)
 
-    return in_input_precision(run, eta_hat, *data)
+    return check_terms(evaluate(run, *data, also=(eta_hat,)), "functional_variance")
 
 
 def waic_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:

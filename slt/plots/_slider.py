@@ -165,7 +165,7 @@ def slider(
                 "mode": "lines",
                 "name": name,
                 "x": _numbers(x),
-                "line": {"color": COLORS[j % 4], "dash": dashes[j // 4 % 3], "width": 2},
+                "line": {"color": COLORS[j % 4], "dash": dashes[j // 4 % 3], "width": 2, "simplify": False},
             }
             for j, name in enumerate(frames[0])
         ],
