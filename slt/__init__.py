@@ -15,6 +15,8 @@ _FUNCTIONS = {
     "SltWarning": "_arrays",
     "log_mean_exp": "_arrays",
     "mean_se": "_arrays",
+    "Criteria": "_criteria",
+    "criteria": "_criteria",
     "cv_loss": "losses",
     "functional_variance": "losses",
     "generalization_loss": "losses",
@@ -38,12 +40,14 @@ _FUNCTIONS = {
 _MODULES = ("conjugate", "data", "experiment", "grading", "losses", "plots", "quadrature", "triple")
 
 __all__ = [
+    "Criteria",
     "MeanSE",
     "Posterior",
     "SltWarning",
     "Triple",
     "check",
     "conjugate",
+    "criteria",
     "cv_loss",
     "data",
     "draw_data",
@@ -74,6 +78,7 @@ __all__ = [
 if TYPE_CHECKING:
     from slt import conjugate, data, experiment, grading, losses, plots, quadrature, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
+    from slt._criteria import Criteria, criteria
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree
     from slt.losses import (
