@@ -17,6 +17,7 @@ _FUNCTIONS = {
     "mean_se": "_arrays",
     "Criteria": "_criteria",
     "criteria": "_criteria",
+    "stream_criteria": "_stream",
     "cv_loss": "losses",
     "functional_variance": "losses",
     "generalization_loss": "losses",
@@ -69,6 +70,7 @@ __all__ = [
     "pareto_k",
     "plots",
     "quadrature",
+    "stream_criteria",
     "to_datatree",
     "training_loss",
     "triple",
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from slt import conjugate, data, experiment, grading, losses, plots, quadrature, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt._criteria import Criteria, criteria
+    from slt._stream import stream_criteria
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree
     from slt.losses import (

@@ -1,4 +1,4 @@
-r"""Training loss, cross-validation, WAIC and functional variance together, from one pass (floor 2)."""
+r"""Training loss, cross-validation, WAIC and functional variance together, from one pass (floor 3)."""
 
 from typing import Any, NamedTuple
 

@@ -6,7 +6,6 @@ exponential and its reciprocal serve both $T$ and $C$. The sums are trusted only
 underflow; what remains is for the caller to do the careful way.
 """
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,6 +14,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from slt._work import workers
 
 WIDTH = 4096  # columns of a tile: its sums stay in the nearest cache
 UNROLL = 8  # rows added in the matrix's precision before they join the float64 sums
@@ -65,11 +66,6 @@ def sums(a: np.ndarray, weights: np.ndarray | None, beta: float) -> Sums:
         for s in (likelihood, inverse, remaining):
             safe &= (s > 1 / bound) & (s < bound)
     return Sums(shift, likelihood, inverse, remaining, mean, square, safe)
-
-
-def workers() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(a: np.ndarray, dtype: np.dtype, pilots: np.ndarray, weights: np.ndarray | None, beta: float) -> Iterator:

@@ -1,4 +1,4 @@
-r"""Training, cross-validation, WAIC and generalization losses from the matrix $\log p(X_i \mid w_s)$ (floor 1).
+r"""Training, cross-validation, WAIC and generalization losses from the matrix $\log p(X_i \mid w_s)$ (floor 2).
 
 Each function takes `log_lik`, shape `(draws, n)`, and returns `(n,)` terms in nats per observation. The book's symbol
 is `.mean()`; its standard error is `slt.mean_se(terms).se`; two models on the same data are compared by
@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt import _arviz
 from slt._arrays import (
     LogLik,
     LogWeights,
@@ -27,6 +26,7 @@ from slt._arrays import (
     is_tracer,
     log_mean_exp,
 )
+from slt._pareto import smoothed_cv
 
 
 @jax.jit
@@ -165,12 +165,9 @@ def cv_loss(
         raise ValueError('Pareto smoothing needs equally weighted draws; with log_weights use method="plain".')
     if is_tracer(a):
         raise ValueError('Pareto smoothing runs outside jit and vmap; inside them use method="plain".')
-    smoothed, k = _arviz.psis(-beta * np.asarray(a))
+    terms, k = smoothed_cv(np.asarray(a), beta=float(beta))
     _warn_if_heavy(k, a.shape[0])
-    terms = np.asarray(
-        in_input_precision(lambda v, r: log_mean_exp(r) - log_mean_exp(r + v), np.asarray(a), smoothed)
-    ).astype(a.dtype)
-    return jnp.asarray(terms) if isinstance(a, jax.Array) else terms
+    return jnp.asarray(terms, dtype=a.dtype) if isinstance(a, jax.Array) else terms.astype(a.dtype)
 
 
 def pareto_k(log_lik: LogLik, *, beta: float = 1.0) -> np.ndarray:
@@ -182,7 +179,7 @@ def pareto_k(log_lik: LogLik, *, beta: float = 1.0) -> np.ndarray:
     **Returns:** shape `(n,)`, no unit. Below 0.5 the weights have a finite variance; above
     $\min(1 - 1/\log_{10} S, 0.7)$ the term of `cv_loss` cannot be trusted: refit without that observation.
     **Raises:** `ValueError` as in `waic_loss`.
-    **Source:** Vehtari, Simpson, Gelman, Yao and Gabry (2024); the fit is ArviZ's.
+    **Source:** Vehtari, Simpson, Gelman, Yao and Gabry (2024); the fit is that of Zhang and Stephens (2009).
 
     >>> rng = np.random.default_rng(0)
     >>> tail = np.log(1 - rng.random((4000, 1))) * 0.4  # 1/p is Pareto distributed with k = 0.4
@@ -190,7 +187,7 @@ def pareto_k(log_lik: LogLik, *, beta: float = 1.0) -> np.ndarray:
     True
     """
     check_beta(beta)
-    return _arviz.psis(-beta * np.asarray(check_log_lik(log_lik)))[1]
+    return smoothed_cv(np.asarray(check_log_lik(log_lik)), beta=float(beta))[1]
 
 
 def _warn_if_heavy(k: np.ndarray, draws: int) -> None:
