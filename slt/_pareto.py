@@ -125,8 +125,9 @@ def fit(excess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _mean_log1p(b: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Mean over the last axis of log(1 - b x), one logarithm for several factors; shapes `(rows, g)`, `(rows, m)`."""
     rows, m = x.shape
-    if not np.abs(b[:, 0] * x[:, -1]).max(initial=0.0) < 1e30:  # a product of factors could overflow
-        return np.stack([np.log1p(-b * column[:, None]) for column in x.T]).mean(0)
+    wide = np.flatnonzero(~(np.abs(b[:, 0] * x[:, -1]) < 1e30))  # a product of factors could overflow
+    if wide.size == rows:
+        return np.log1p(-b[:, :, None] * x[:, None]).mean(2)
     groups = -(-m // FACTORS)
     padded = np.zeros((rows, FACTORS, groups))
     padded.reshape(rows, -1)[:, :m] = x
@@ -138,7 +139,10 @@ def _mean_log1p(b: np.ndarray, x: np.ndarray) -> np.ndarray:
         np.multiply(minus_b, padded[:, None, j], out=factor)
         factor += 1
         product *= factor
-    return np.log(product, out=product).sum(2) / m
+    mean = np.log(product, out=product).sum(2) / m
+    if wide.size:
+        mean[wide] = _mean_log1p(b[wide], x[wide])
+    return mean
 
 
 def _log_sum_exp(a: np.ndarray) -> np.ndarray:
