@@ -10,12 +10,12 @@ from slt import SltWarning, _arviz, _pareto, cv_loss, pareto_k
 
 
 def columns(rng, draws):
-    """Well-behaved, skewed, heavy-tailed up to k = 150, far away, nearly constant: more than one tile."""
+    """Well-behaved, skewed, heavy-tailed up to k = 110, far away, nearly constant: more than one tile."""
     normal = rng.normal(size=(draws, 60))
     return np.hstack([
         0.3 * normal - 1,
         -0.5 * normal**2 * rng.gamma(1, 1, size=60),
-        np.log(rng.random((draws, 60))) * np.linspace(0.05, 150, 60),
+        np.log(rng.random((draws, 60))) * np.linspace(0.05, 110, 60),
         normal - 2500,
         1e-9 * normal + 3,
         np.log(rng.random((draws, 4))) * 500,
