@@ -18,6 +18,10 @@ _FUNCTIONS = {
     "Criteria": "_criteria",
     "criteria": "_criteria",
     "stream_criteria": "_stream",
+    "observations": "_observations",
+    "Refit": "_refit",
+    "exact_cv": "_refit",
+    "refit": "_refit",
     "cv_loss": "losses",
     "functional_variance": "losses",
     "generalization_loss": "losses",
@@ -44,6 +48,7 @@ __all__ = [
     "Criteria",
     "MeanSE",
     "Posterior",
+    "Refit",
     "SltWarning",
     "Triple",
     "check",
@@ -55,6 +60,7 @@ __all__ = [
     "draw_prior",
     "empirical_entropy",
     "entropy",
+    "exact_cv",
     "experiment",
     "functional_variance",
     "generalization_loss",
@@ -67,9 +73,11 @@ __all__ = [
     "losses",
     "mean_se",
     "nuts",
+    "observations",
     "pareto_k",
     "plots",
     "quadrature",
+    "refit",
     "stream_criteria",
     "to_datatree",
     "training_loss",
@@ -81,6 +89,8 @@ if TYPE_CHECKING:
     from slt import conjugate, data, experiment, grading, losses, plots, quadrature, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt._criteria import Criteria, criteria
+    from slt._observations import observations
+    from slt._refit import Refit, exact_cv, refit
     from slt._stream import stream_criteria
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree

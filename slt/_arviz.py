@@ -145,8 +145,8 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
         example = next(iter(variables), "y")
         raise ValueError(
             f"log_likelihood holds {got}; it has {shapes or 'none'} (chains, draws, ...). Name the one that is "
-            f"predicted: slt.log_lik(tree, var_name={example!r}); if one observation is a value of each, add their "
-            "matrices: sum(slt.log_lik(tree, var_name=v) for v in names)."
+            f"predicted: slt.log_lik(tree, var_name={example!r}); or say what one observation is: "
+            'slt.observations(tree, combine="sum") (a value of each) or combine="concat" (each value by itself).'
         )
     variable = variables[var_name]
     dims = getattr(variable, "dims", None)
@@ -158,6 +158,14 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
     if values.ndim < 2:
         raise ValueError(f"log_likelihood[{var_name!r}] must have axes (chains, draws, ...); got shape {values.shape}.")
     return values.reshape(values.shape[0] * values.shape[1], -1)
+
+
+def all_from_datatree(tree: Any) -> dict[str, np.ndarray]:
+    """Every observed variable of a DataTree: name to matrix `(draws, n)`."""
+    group = tree.get(LOG_LIKELIHOOD) if isinstance(tree, Mapping) else getattr(tree, LOG_LIKELIHOOD, None)
+    if group is None:
+        from_datatree(tree)  # says so
+    return {name: from_datatree(tree, name) for name in _names(group)}
 
 
 def to_datatree(posterior: Any, *, data: Mapping[str, Any] | None = None) -> Any:

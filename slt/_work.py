@@ -22,6 +22,13 @@ def show_progress() -> bool:
     return sys.stderr.isatty() or type(shell).__name__ == "ZMQInteractiveShell"
 
 
+def say(line: str) -> None:
+    """One line on standard error, where progress is shown."""
+    if show_progress():
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
 def progress(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
     """The items, with a line on standard error that says how far they have come and how long the rest will take."""
     shown, start, last = show_progress(), time.monotonic(), 0.0
