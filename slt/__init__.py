@@ -19,6 +19,14 @@ _FUNCTIONS = {
     "criteria": "_criteria",
     "stream_criteria": "_stream",
     "observations": "_observations",
+    "BayesQuartet": "_cumulants",
+    "bayes_quartet": "_cumulants",
+    "cumulant_function": "_cumulants",
+    "gibbs_loss": "_cumulants",
+    "aic": "_point",
+    "bic": "_point",
+    "dic": "_point",
+    "tic": "_point",
     "Refit": "_refit",
     "exact_cv": "_refit",
     "refit": "_refit",
@@ -45,17 +53,23 @@ _FUNCTIONS = {
 _MODULES = ("conjugate", "data", "experiment", "grading", "losses", "plots", "quadrature", "triple")
 
 __all__ = [
+    "BayesQuartet",
     "Criteria",
     "MeanSE",
     "Posterior",
     "Refit",
     "SltWarning",
     "Triple",
+    "aic",
+    "bayes_quartet",
+    "bic",
     "check",
     "conjugate",
     "criteria",
+    "cumulant_function",
     "cv_loss",
     "data",
+    "dic",
     "draw_data",
     "draw_prior",
     "empirical_entropy",
@@ -64,6 +78,7 @@ __all__ = [
     "experiment",
     "functional_variance",
     "generalization_loss",
+    "gibbs_loss",
     "grading",
     "hint",
     "log_density",
@@ -79,6 +94,7 @@ __all__ = [
     "quadrature",
     "refit",
     "stream_criteria",
+    "tic",
     "to_datatree",
     "training_loss",
     "triple",
@@ -89,7 +105,9 @@ if TYPE_CHECKING:
     from slt import conjugate, data, experiment, grading, losses, plots, quadrature, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt._criteria import Criteria, criteria
+    from slt._cumulants import BayesQuartet, bayes_quartet, cumulant_function, gibbs_loss
     from slt._observations import observations
+    from slt._point import aic, bic, dic, tic
     from slt._refit import Refit, exact_cv, refit
     from slt._stream import stream_criteria
     from slt.grading import check, hint
