@@ -27,6 +27,9 @@ _FUNCTIONS = {
     "bic": "_point",
     "dic": "_point",
     "tic": "_point",
+    "Comparison": "_compare",
+    "compare": "_compare",
+    "waic": "_waic",
     "Refit": "_refit",
     "exact_cv": "_refit",
     "refit": "_refit",
@@ -54,6 +57,7 @@ _MODULES = ("conjugate", "data", "experiment", "grading", "losses", "plots", "qu
 
 __all__ = [
     "BayesQuartet",
+    "Comparison",
     "Criteria",
     "MeanSE",
     "Posterior",
@@ -64,6 +68,7 @@ __all__ = [
     "bayes_quartet",
     "bic",
     "check",
+    "compare",
     "conjugate",
     "criteria",
     "cumulant_function",
@@ -98,18 +103,21 @@ __all__ = [
     "to_datatree",
     "training_loss",
     "triple",
+    "waic",
     "waic_loss",
 ]
 
 if TYPE_CHECKING:
     from slt import conjugate, data, experiment, grading, losses, plots, quadrature, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
+    from slt._compare import Comparison, compare
     from slt._criteria import Criteria, criteria
     from slt._cumulants import BayesQuartet, bayes_quartet, cumulant_function, gibbs_loss
     from slt._observations import observations
     from slt._point import aic, bic, dic, tic
     from slt._refit import Refit, exact_cv, refit
     from slt._stream import stream_criteria
+    from slt._waic import waic
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree
     from slt.losses import (

@@ -204,5 +204,24 @@ def to_datatree(posterior: Any, *, data: Mapping[str, Any] | None = None) -> Any
     return from_dict(groups)
 
 
+def elpd_data(tree: Any, kind: str, var_name: str | None, **values: Any) -> Any:
+    """ArviZ's record of a criterion: totals as they are, pointwise arrays in the variable's own dimensions."""
+    import dataclasses
+
+    from arviz_stats import utils
+
+    if values["elpd_i"] is not None:
+        group = tree[LOG_LIKELIHOOD] if isinstance(tree, Mapping) else getattr(tree, LOG_LIKELIHOOD)
+        variable = group[var_name if var_name is not None else next(iter(_names(group)))]
+        if hasattr(variable, "isel"):
+            sample = {d: 0 for d in ("chain", "draw", "sample") if d in variable.dims}
+            like = variable.isel(sample, drop=True)
+            values["elpd_i"] = like.copy(data=values["elpd_i"].reshape(like.shape))
+    base = utils.ELPDData
+    if any(f.name == "kind" for f in dataclasses.fields(base)):  # ArviZ before 1.3
+        return base(**{"kind": kind, **values})
+    return type(f"ELPDData{kind.upper()}", (base,), {"_kind": kind})(**values)
+
+
 def _names(group: Any) -> Iterable[str]:
     return list(getattr(group, "data_vars", group))

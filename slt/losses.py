@@ -185,7 +185,7 @@ def cv_loss(
     if is_tracer(a):
         raise ValueError('Pareto smoothing runs outside jit and vmap; inside them use method="plain".')
     terms, k = smoothed_cv(np.asarray(a), beta=float(beta))
-    flagged = np.flatnonzero(~(k <= _threshold(a.shape[0])))
+    flagged = np.flatnonzero(~(k <= k_threshold(a.shape[0])))
     if flagged.size and refit is None:
         warnings.warn(_heavy(flagged, k, a.shape[0]), SltWarning, stacklevel=2)
     elif flagged.size and refit is not None:
@@ -213,14 +213,15 @@ def pareto_k(log_lik: LogLik, *, beta: float = 1.0) -> np.ndarray:
     return smoothed_cv(np.asarray(check_log_lik(log_lik)), beta=float(beta))[1]
 
 
-def _threshold(draws: int) -> float:
+def k_threshold(draws: int) -> float:
+    """The Pareto k above which a leave-one-out term cannot be trusted."""
     return min(1 - 1 / np.log10(draws), 0.7)
 
 
 def _heavy(flagged: np.ndarray, k: np.ndarray, draws: int) -> str:
     shown = ", ".join(map(str, flagged[:10])) + (", ..." if flagged.size > 10 else "")
     return (
-        f"Pareto k exceeds {_threshold(draws):.2f} for {flagged.size} of {k.size} observations "
+        f"Pareto k exceeds {k_threshold(draws):.2f} for {flagged.size} of {k.size} observations "
         f"(indices {shown}; largest k = {np.nanmax(k):.2f}): the posterior without such an observation is too far "
         "from the posterior with it, and its leave-one-out term is unreliable. Refit without each of them: "
         "slt.cv_loss(log_lik, refit=slt.refit(triple, *data)), where refit may be any function from these indices to "

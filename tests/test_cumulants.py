@@ -40,9 +40,10 @@ def test_the_quartet_of_a_normal_mean_in_closed_form(beta):
 
 
 def test_equations_of_state_over_data_sets(rng):
-    # E[Bg] - E[Bt] = E[Gg] - E[Gt] = 2 beta (E[Gt] - E[Bt]) for N(w, 1), truth N(0, 1), flat prior: exact posteriors and
-    # integrals over the truth by Gauss-Hermite nodes, so that only the data sets vary. The equations hold up to O(1/n),
-    # 2 % here; the paired standard errors come on top. Kills: beta forgotten, training and generalization exchanged.
+    # E[Bg] - E[Bt] = E[Gg] - E[Gt] = 2 beta (E[Gt] - E[Bt]) for N(w, 1), truth N(0, 1), flat prior: exact posteriors
+    # and integrals over the truth by Gauss-Hermite nodes, so that only the data sets vary. The equations hold up to
+    # O(1/n), 2 % here; the paired standard errors come on top. Kills: beta forgotten, training and generalization
+    # exchanged.
     n, beta = 50, 0.7
     z, weights = np.polynomial.hermite_e.hermegauss(20)
     log_weights, share = np.log(weights), weights / weights.sum()
@@ -71,8 +72,7 @@ def test_gibbs_loss_is_the_mean_and_at_least_the_training_loss(rng):
     np.testing.assert_allclose(weighted, -np.arange(1, 31) @ log_lik / 465, rtol=1e-12)
 
 
-@pytest.mark.parametrize("alpha", [0.0, 1.0, -0.6])
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("alpha", "weighted"), [(0.0, False), (-0.6, True)])
 def test_derivatives_are_those_of_automatic_differentiation(alpha, weighted, rng):
     # Kills: any coefficient of a cumulant, the tilt by alpha left out, weights dropped.
     log_lik = rng.gamma(0.7, size=(40, 3)) - 3

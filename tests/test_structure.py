@@ -25,6 +25,8 @@ FLOORS = {
     "losses": 2,
     "_criteria": 3,
     "_cumulants": 3,
+    "_waic": 3,
+    "_compare": 4,
     "_stream": 4,
     "_refit": 4,
     "triple": 2,
