@@ -15,6 +15,24 @@ _FUNCTIONS = {
     "SltWarning": "_arrays",
     "log_mean_exp": "_arrays",
     "mean_se": "_arrays",
+    "Criteria": "_criteria",
+    "criteria": "_criteria",
+    "stream_criteria": "_stream",
+    "observations": "_observations",
+    "BayesQuartet": "_cumulants",
+    "bayes_quartet": "_cumulants",
+    "cumulant_function": "_cumulants",
+    "gibbs_loss": "_cumulants",
+    "aic": "_point",
+    "bic": "_point",
+    "dic": "_point",
+    "tic": "_point",
+    "Comparison": "_compare",
+    "compare": "_compare",
+    "waic": "_waic",
+    "Refit": "_refit",
+    "exact_cv": "_refit",
+    "refit": "_refit",
     "cv_loss": "losses",
     "functional_variance": "losses",
     "generalization_loss": "losses",
@@ -38,21 +56,34 @@ _FUNCTIONS = {
 _MODULES = ("conjugate", "data", "experiment", "grading", "losses", "plots", "quadrature", "triple")
 
 __all__ = [
+    "BayesQuartet",
+    "Comparison",
+    "Criteria",
     "MeanSE",
     "Posterior",
+    "Refit",
     "SltWarning",
     "Triple",
+    "aic",
+    "bayes_quartet",
+    "bic",
     "check",
+    "compare",
     "conjugate",
+    "criteria",
+    "cumulant_function",
     "cv_loss",
     "data",
+    "dic",
     "draw_data",
     "draw_prior",
     "empirical_entropy",
     "entropy",
+    "exact_cv",
     "experiment",
     "functional_variance",
     "generalization_loss",
+    "gibbs_loss",
     "grading",
     "hint",
     "log_density",
@@ -62,18 +93,31 @@ __all__ = [
     "losses",
     "mean_se",
     "nuts",
+    "observations",
     "pareto_k",
     "plots",
     "quadrature",
+    "refit",
+    "stream_criteria",
+    "tic",
     "to_datatree",
     "training_loss",
     "triple",
+    "waic",
     "waic_loss",
 ]
 
 if TYPE_CHECKING:
     from slt import conjugate, data, experiment, grading, losses, plots, quadrature, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
+    from slt._compare import Comparison, compare
+    from slt._criteria import Criteria, criteria
+    from slt._cumulants import BayesQuartet, bayes_quartet, cumulant_function, gibbs_loss
+    from slt._observations import observations
+    from slt._point import aic, bic, dic, tic
+    from slt._refit import Refit, exact_cv, refit
+    from slt._stream import stream_criteria
+    from slt._waic import waic
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree
     from slt.losses import (

@@ -123,7 +123,7 @@ def check_beta(beta: Any) -> None:
         )
 
 
-def check_log_lik(log_lik: Any, *, name: str = "log_lik") -> Any:
+def check_log_lik(log_lik: Any, *, name: str = "log_lik", finite: bool = True) -> Any:
     """The matrix `(draws, n)` as a floating array, or a `ValueError` that says what is wrong and how to mend it."""
     a = log_lik if isinstance(log_lik, jax.Array) else np.asarray(log_lik)
     if a.ndim == 3:
@@ -148,7 +148,7 @@ def check_log_lik(log_lik: Any, *, name: str = "log_lik") -> Any:
         raise ValueError(
             f"{name} must hold floating-point logarithms of densities; got dtype {a.dtype}. Use {name}.astype(float)."
         )
-    if not is_tracer(a):
+    if finite and not is_tracer(a):
         bad = ~np.isfinite(np.asarray(a))
         if bad.any():
             raise ValueError(

@@ -146,8 +146,8 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
         example = next(iter(variables), "y")
         raise ValueError(
             f"log_likelihood holds {got}; it has {shapes or 'none'} (chains, draws, ...). Name the one that is "
-            f"predicted: slt.log_lik(tree, var_name={example!r}); if one observation is a value of each, add their "
-            "matrices: sum(slt.log_lik(tree, var_name=v) for v in names)."
+            f"predicted: slt.log_lik(tree, var_name={example!r}); or say what one observation is: "
+            'slt.observations(tree, combine="sum") (a value of each) or combine="concat" (each value by itself).'
         )
     variable = variables[var_name]
     dims = getattr(variable, "dims", None)
@@ -161,11 +161,38 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
     return values.reshape(values.shape[0] * values.shape[1], -1)
 
 
+def all_from_datatree(tree: Any) -> dict[str, np.ndarray]:
+    """Every observed variable of a DataTree: name to matrix `(draws, n)`."""
+    group = tree.get(LOG_LIKELIHOOD) if isinstance(tree, Mapping) else getattr(tree, LOG_LIKELIHOOD, None)
+    if group is None:
+        from_datatree(tree)  # says so
+    return {name: from_datatree(tree, name) for name in _names(group)}
+
+
 def build_datatree(groups: Mapping[str, Mapping[str, Any]], attrs: Mapping[str, Any]) -> Any:
     """A DataTree of groups of arrays `(chains, draws, ...)`, with attributes on the tree itself."""
     from arviz_base import from_dict
 
     return from_dict(groups, attrs={"/": dict(attrs)})
+
+
+def elpd_data(tree: Any, kind: str, var_name: str | None, **values: Any) -> Any:
+    """ArviZ's record of a criterion: totals as they are, pointwise arrays in the variable's own dimensions."""
+    import dataclasses
+
+    from arviz_stats import utils
+
+    if values["elpd_i"] is not None:
+        group = tree[LOG_LIKELIHOOD] if isinstance(tree, Mapping) else getattr(tree, LOG_LIKELIHOOD)
+        variable = group[var_name if var_name is not None else next(iter(_names(group)))]
+        if hasattr(variable, "isel"):
+            sample = {d: 0 for d in ("chain", "draw", "sample") if d in variable.dims}
+            like = variable.isel(sample, drop=True)
+            values["elpd_i"] = like.copy(data=values["elpd_i"].reshape(like.shape))
+    base = utils.ELPDData
+    if any(f.name == "kind" for f in dataclasses.fields(base)):  # ArviZ before 1.3
+        return base(**{"kind": kind, **values})
+    return type(f"ELPDData{kind.upper()}", (base,), {"_kind": kind})(**values)
 
 
 def _names(group: Any) -> Iterable[str]:

@@ -1,4 +1,4 @@
-r"""Training, cross-validation, WAIC and generalization losses from the matrix $\log p(X_i \mid w_s)$ (floor 1).
+r"""Training, cross-validation, WAIC and generalization losses from the matrix $\log p(X_i \mid w_s)$ (floor 2).
 
 Each function takes `log_lik`, shape `(draws, n)`, and returns `(n,)` terms in nats per observation. The book's symbol
 is `.mean()`; its standard error is `slt.mean_se(terms).se`; two models on the same data are compared by
@@ -7,13 +7,13 @@ sampling.
 """
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt import _arviz
 from slt._arrays import (
     Beta,
     LogLik,
@@ -27,6 +27,8 @@ from slt._arrays import (
     is_tracer,
 )
 from slt._arrays import unchecked_log_mean_exp as log_mean_exp
+from slt._pareto import heavy, k_threshold, smoothed_cv
+from slt._work import say
 
 
 @jax.jit
@@ -55,6 +57,14 @@ def _importance_cv(log_lik, log_weights, beta):
     beta = jnp.asarray(beta, log_lik.dtype)
     deleted = log_mean_exp(-beta * log_lik, log_weights=log_weights)
     return deleted - log_mean_exp((1 - beta) * log_lik, log_weights=log_weights)
+
+
+@jax.jit
+def _truncated_cv(log_lik, beta):
+    log_ratios = -jnp.asarray(beta, log_lik.dtype) * log_lik
+    cap = log_mean_exp(log_ratios) + np.log(log_lik.shape[0]) / 2
+    weights = jnp.minimum(log_ratios, cap)
+    return log_mean_exp(weights) - log_mean_exp(weights + log_lik)
 
 
 def training_loss(log_lik: LogLik, *, log_weights: LogWeights | None = None) -> Pointwise:
@@ -140,8 +150,9 @@ def cv_loss(
     log_lik: LogLik,
     *,
     beta: Beta = 1.0,
-    method: Literal["psis", "plain"] = "psis",
+    method: Literal["psis", "plain", "truncated"] = "psis",
     log_weights: LogWeights | None = None,
+    refit: Callable[[np.ndarray], Any] | None = None,
 ) -> Pointwise:
     r"""Leave-one-out cross-validation loss $C_n$ by importance sampling, one term per observation.
 
@@ -152,12 +163,16 @@ def cv_loss(
     **Arguments:** `log_lik`: $\log p(X_i \mid w_s)$, shape `(draws, n)`, in nats, untempered, draws from the posterior
     at inverse temperature `beta`. `method`: `"psis"` smooths the largest importance weights $p(X_i \mid w_s)^{-\beta}$
     by a fitted generalized Pareto distribution and warns where its shape $k$ is too large; `"plain"` is the formula
-    above. `log_weights`: as in `training_loss`; they need `method="plain"`.
+    above; `"truncated"` cuts the weights off at $\sqrt S$ times their mean. `log_weights`: as in `training_loss`; they
+    need `method="plain"`. `refit`: with `"psis"`, a function of an array of indices that returns the exact terms of
+    those observations, as `slt.refit` makes one; it is called once, with the indices whose $k$ is too large.
     **Returns:** shape `(n,)`, nats per observation; $C_n$ is its `.mean()`.
-    **Raises:** `ValueError` as in `waic_loss`, for an unknown method, for weights with `"psis"`, and for `"psis"` with
-    fewer than 25 draws or under `jit`. Warns (`SltWarning`) with the observations whose $k$ exceeds
-    $\min(1 - 1/\log_{10} S, 0.7)$.
-    **Source:** Watanabe (2018), section 1.6; Vehtari, Gelman and Gabry (2017) for the smoothing.
+    **Raises:** `ValueError` as in `waic_loss`, for an unknown method, for weights or `refit` with another method than
+    theirs, for `"psis"` with fewer than 25 draws or under `jit`, and if `refit` returns another shape or numbers that
+    are not finite. Warns (`SltWarning`) with the observations whose $k$ exceeds $\min(1 - 1/\log_{10} S, 0.7)$ unless
+    `refit` is given.
+    **Source:** Watanabe (2018), section 1.6; Vehtari, Gelman and Gabry (2017) for the smoothing; Ionides (2008) for
+    the truncation.
 
     >>> log_lik = jnp.log(jnp.array([[0.5, 0.2], [0.25, 0.2]]))
     >>> jnp.exp(cv_loss(log_lik, method="plain")).round(4).tolist()  # means of 1/p: (2 + 4)/2 and 5
@@ -166,18 +181,23 @@ def cv_loss(
     check_beta(beta)
     a = check_log_lik(log_lik)
     w = check_log_weights(log_weights, a.shape[0])
+    if method not in ("psis", "plain", "truncated"):
+        raise ValueError(f'method must be "psis", "plain" or "truncated"; got {method!r}.')
+    if refit is not None and method != "psis":
+        raise ValueError(f'refit replaces the terms that method="psis" flags; got method={method!r}.')
     if method == "plain":
         return in_input_precision(_importance_cv, a, w, beta)
-    if method != "psis":
-        raise ValueError(f'method must be "psis" or "plain"; got {method!r}.')
     if w is not None:
-        raise ValueError('Pareto smoothing needs equally weighted draws; with log_weights use method="plain".')
-    smoothed, k = _psis(a, beta)
-    _warn_if_heavy(k, a.shape[0])
-    terms = np.asarray(
-        in_input_precision(lambda v, r: log_mean_exp(r) - log_mean_exp(r + v), np.asarray(a), smoothed)
-    ).astype(a.dtype)
-    return jnp.asarray(terms) if isinstance(a, jax.Array) else terms
+        raise ValueError(f'method="{method}" needs equally weighted draws; with log_weights use method="plain".')
+    if method == "truncated":
+        return in_input_precision(_truncated_cv, a, beta)
+    terms, k = _smoothed(a, beta)
+    flagged = np.flatnonzero(~(k <= k_threshold(a.shape[0])))
+    if flagged.size and refit is None:
+        warnings.warn(heavy(flagged, k, a.shape[0]), SltWarning, stacklevel=2)
+    elif flagged.size and refit is not None:
+        terms[flagged] = _refitted(refit, flagged, k.size)
+    return jnp.asarray(terms, dtype=a.dtype) if isinstance(a, jax.Array) else terms.astype(a.dtype)
 
 
 def pareto_k(log_lik: LogLik, *, beta: Beta = 1.0) -> np.ndarray:
@@ -189,7 +209,7 @@ def pareto_k(log_lik: LogLik, *, beta: Beta = 1.0) -> np.ndarray:
     **Returns:** shape `(n,)`, no unit. Below 0.5 the weights have a finite variance; above
     $\min(1 - 1/\log_{10} S, 0.7)$ the term of `cv_loss` cannot be trusted: refit without that observation.
     **Raises:** `ValueError` as in `waic_loss`, for fewer than 25 draws, and under `jit`.
-    **Source:** Vehtari, Simpson, Gelman, Yao and Gabry (2024); the fit is ArviZ's.
+    **Source:** Vehtari, Simpson, Gelman, Yao and Gabry (2024); the fit is that of Zhang and Stephens (2009).
 
     >>> rng = np.random.default_rng(0)
     >>> tail = np.log(1 - rng.random((4000, 1))) * 0.4  # 1/p is Pareto distributed with k = 0.4
@@ -197,25 +217,23 @@ def pareto_k(log_lik: LogLik, *, beta: Beta = 1.0) -> np.ndarray:
     True
     """
     check_beta(beta)
-    return _psis(check_log_lik(log_lik), beta)[1]
+    return _smoothed(check_log_lik(log_lik), beta)[1]
 
 
-def _psis(log_lik: Any, beta: Any) -> tuple[np.ndarray, np.ndarray]:
+def _smoothed(log_lik: Any, beta: Any) -> tuple[np.ndarray, np.ndarray]:
     if is_tracer(log_lik, beta):
         raise ValueError('Pareto smoothing runs outside jit and vmap; inside them use cv_loss(..., method="plain").')
-    return _arviz.psis(-float(beta) * np.asarray(log_lik))
+    return smoothed_cv(np.asarray(log_lik), beta=float(beta))
 
 
-def _warn_if_heavy(k: np.ndarray, draws: int) -> None:
-    threshold = min(1 - 1 / np.log10(draws), 0.7)
-    flagged: Any = np.flatnonzero(~(k <= threshold))
-    if flagged.size:
-        shown = ", ".join(map(str, flagged[:10])) + (", ..." if flagged.size > 10 else "")
-        warnings.warn(
-            f"Pareto k exceeds {threshold:.2f} for {flagged.size} of {k.size} observations "
-            f"(indices {shown}; largest k = {np.nanmax(k):.2f}): the posterior without such an observation is too far "
-            "from the posterior with it, and its leave-one-out term is unreliable. Refit without each of them, "
-            "or use exact leave-one-out where there is a closed form (slt.conjugate).",
-            SltWarning,
-            stacklevel=3,
+def _refitted(refit: Callable[[np.ndarray], Any], flagged: np.ndarray, n: int) -> np.ndarray:
+    seconds = getattr(refit, "seconds", None)
+    cost = "" if seconds is None else f", about {seconds(flagged.size):.0f} s"
+    say(f"refitting {flagged.size} of {n} observations{cost}")
+    terms = np.asarray(refit(flagged), dtype=np.float64)
+    if terms.shape != flagged.shape or not np.isfinite(terms).all():
+        raise ValueError(
+            f"refit must return one finite leave-one-out term for each of the {flagged.size} indices it is given; got "
+            f"shape {terms.shape}{'' if np.isfinite(terms).all() else ' with entries that are not finite'}."
         )
+    return terms

@@ -1,7 +1,5 @@
 r"""The No-U-Turn sampler at any inverse temperature, with a verdict on its chains (floor 3)."""
 
-import os
-import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from slt._sites import (
     refuse_options,
     without_support_warnings,
 )
+from slt._work import show_progress
 from slt.interop import log_lik as log_lik_of
 from slt.triple import Posterior, Triple, log_density
 
@@ -147,7 +146,7 @@ def nuts(
         num_samples=draws,
         num_chains=chains,
         chain_method="vectorized",
-        progress_bar=_show_progress(),
+        progress_bar=show_progress(),
     )
     with without_support_warnings():  # an observation outside the support is an error below, not a warning
         try:
@@ -234,11 +233,3 @@ def _worst(values: Mapping[str, Any], *, largest: bool) -> tuple[float, str]:
             where = np.unravel_index(int(score.argmax()), a.shape)
             best = (score.max(), float(a[where]), name + (f"[{', '.join(map(str, where))}]" if where else ""))
     return (np.nan, "none") if best is None else best[1:]
-
-
-def _show_progress() -> bool:
-    """A bar in a terminal and in a notebook; none in a built page or where the output is piped."""
-    if os.environ.get("SLT_BOOK", "0") not in ("", "0"):
-        return False
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return sys.stderr.isatty() or type(shell).__name__ == "ZMQInteractiveShell"

@@ -256,7 +256,7 @@ def test_bad_options_are_named():
         training_loss(log_lik, log_weights=np.full(3, -np.inf))
     with pytest.raises(ValueError, match='use method="plain"'):
         cv_loss(log_lik, log_weights=np.zeros(3))
-    with pytest.raises(ValueError, match='"psis" or "plain"'):
+    with pytest.raises(ValueError, match='"psis", "plain" or "truncated"'):
         unannounced(cv_loss)(log_lik, method="exact")
     for function in (cv_loss, pareto_k):
         with pytest.raises(ValueError, match="outside jit"):

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+import slt
 from slt import plots
 from slt.experiment import Observables
 
@@ -90,6 +91,7 @@ FIGURES = {
     "scatter_errors": lambda: plots.scatter_errors(Observables(*np.random.default_rng(0).normal(size=(7, 9))), 0.0),
     "densities": lambda: plots.densities(X, {"a": X}).figure,
     "pareto_k": lambda: plots.pareto_k([0.2, 0.8]).figure,
+    "compare": lambda: plots.compare(slt.compare({"a": X, "b": X + X**2})).figure,
     "estimates_with_error": lambda: plots.estimates_with_error([1, 2], [3, 4], [1, 1]).figure,
 }
 

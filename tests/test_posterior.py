@@ -16,7 +16,7 @@ import pytest
 from scipy import stats
 
 import slt
-from slt import SltWarning, Triple, _arviz, nuts, posterior
+from slt import SltWarning, Triple, _arviz, _work, nuts
 from slt.posterior import Diagnostics
 
 X = np.array([-1.2, 0.3, 0.5, 1.1, -0.4, 2.0, 0.1, -0.7])
@@ -361,10 +361,10 @@ def test_the_bar_shows_in_a_terminal_and_not_in_the_book(monkeypatch):
             return True
 
     monkeypatch.delenv("SLT_BOOK", raising=False)
-    monkeypatch.setattr(posterior.sys, "stderr", Terminal())
-    assert posterior._show_progress()
+    monkeypatch.setattr(_work.sys, "stderr", Terminal())
+    assert _work.show_progress()
     monkeypatch.setenv("SLT_BOOK", "1")
-    assert not posterior._show_progress()
+    assert not _work.show_progress()
     monkeypatch.setenv("SLT_BOOK", "0")
     monkeypatch.setattr(Terminal, "isatty", lambda self: False)
-    assert not posterior._show_progress()
+    assert not _work.show_progress()

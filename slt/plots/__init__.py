@@ -4,6 +4,7 @@ Colours are four of the Okabe–Ito palette, told apart by colour-blind readers,
 and on a dark page, and the ground is transparent. `slider` draws in the browser with plotly.js.
 """
 
+from slt.plots._compare import compare
 from slt.plots._figures import densities, estimates_with_error, pareto_k, posterior_panels, scatter_errors
 from slt.plots._slider import Slider, slider
 from slt.plots._style import COLORS, GREY, style
@@ -12,6 +13,7 @@ __all__ = [
     "COLORS",
     "GREY",
     "Slider",
+    "compare",
     "densities",
     "estimates_with_error",
     "pareto_k",

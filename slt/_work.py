@@ -1,0 +1,45 @@
+"""Long work: how many cores to use, when to show progress and how (floor 0)."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+QUIET = 2.0  # seconds of silence: what ends before then needs no bar
+
+
+def workers() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def show_progress() -> bool:
+    """A bar in a terminal and in a notebook; none in a built page or where the output is piped."""
+    if os.environ.get("SLT_BOOK", "0") not in ("", "0"):
+        return False
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return sys.stderr.isatty() or type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def say(line: str) -> None:
+    """One line on standard error, where progress is shown."""
+    if show_progress():
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+def progress(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+    """The items, with a line on standard error that says how far they have come and how long the rest will take."""
+    shown, start, last = show_progress(), time.monotonic(), 0.0
+    for done, item in enumerate(items):
+        elapsed = time.monotonic() - start
+        if shown and done and elapsed > QUIET and elapsed - last > 0.2:
+            last = elapsed
+            left = elapsed / done * (total - done)
+            sys.stderr.write(f"\r{what}: {done} of {total} ({100 * done // total} %), {left:.0f} s left ")
+            sys.stderr.flush()
+        yield item
+    if shown and last:
+        sys.stderr.write(f"\r{what}: {total} of {total} in {time.monotonic() - start:.0f} s{' ' * 20}\n")
+        sys.stderr.flush()

@@ -1,0 +1,137 @@
+"""Exact leave-one-out against closed forms and literal refits; the refitting of flagged observations only."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+from scipy import integrate, stats
+
+import slt
+from slt import SltWarning, Triple, _refit, _work, conjugate, cv_loss, exact_cv, quadrature, refit
+
+X = np.array([-1.2, 0.3, 0.5, 1.1, -0.4, 2.0, 0.1, -0.7])
+NORMAL = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0])
+def test_grid_refits_reach_the_closed_form(beta):
+    # Kills: the deleted observation left in at power beta or taken out at power one.
+    want = conjugate.cv_loss(conjugate.normal_mean(1.0, 0.0, 2.0), X, beta=beta)
+    np.testing.assert_allclose(exact_cv(NORMAL, X, bounds={"mu": (-9, 9)}, beta=beta), want, rtol=1e-9)
+    np.testing.assert_allclose(exact_cv(conjugate.normal_mean(1.0, 0.0, 2.0), X, beta=beta), want, rtol=1e-12)
+
+
+def test_grid_refits_are_literal_refits_of_a_singular_model():
+    # The posterior of each deleted data set by the library's quadrature, and its prediction of the deleted value.
+    mixture = Triple(
+        dist.Normal(0, 1),
+        lambda a, b: dist.MixtureSameFamily(
+            dist.Categorical(probs=jnp.stack([1 - a, a])), dist.Normal(jnp.stack([0.0 * b, b]), 1)
+        ),
+        {"a": dist.Uniform(0, 1), "b": dist.Normal(0, 2)},
+    )
+    options = {"bounds": {"a": (0, 1), "b": (-16, 16)}, "points": 80}
+    got = refit(mixture, X, **options)(np.array([5, 0]))
+    for i, term in zip((5, 0), got, strict=True):
+        post = quadrature.posterior(mixture, np.delete(X, i), **options)
+        log_p = slt.log_lik(mixture, post.draws, X[[i]])
+        np.testing.assert_allclose(term, slt.training_loss(log_p, log_weights=post.log_weights)[0], rtol=1e-10)
+
+
+def test_a_regression_is_refitted_with_its_inputs(rng):
+    x, y = rng.normal(size=6), rng.normal(size=6)
+    line = Triple(lambda x: dist.Normal(x, 1), lambda x, a: dist.Normal(a * x, 1), {"a": dist.Normal(0, 3)}, inputs=x)
+    prior = stats.norm(0, 3)
+
+    def integral(f, keep):
+        density = lambda a: np.prod(stats.norm(a * x[keep], 1).pdf(y[keep])) * prior.pdf(a)  # noqa: E731
+        return integrate.quad(lambda a: f(a) * density(a), -12, 12, epsabs=0, epsrel=1e-10, limit=200)[0]
+
+    i, keep = 2, np.arange(6) != 2
+    want = -np.log(integral(lambda a: stats.norm(a * x[i], 1).pdf(y[i]), keep) / integral(lambda a: 1.0, keep))
+    np.testing.assert_allclose(refit(line, x, y, bounds={"a": (-12, 12)})(np.array([i])), [want], rtol=1e-8)
+
+
+def flagged_case():
+    """A normal mean with one outlier: draws from the exact posterior, whose weights have a heavy tail there."""
+    x = np.array([1.5, 1.2, 1.8, 1.4, 8.0])
+    family = conjugate.normal_mean(1.0, 0.0, 10.0)
+    draws = conjugate.sample(jax.random.key(3), family, conjugate.posterior(family, x), 2000)
+    return x, family, np.asarray(conjugate.log_lik(family, draws, x))
+
+
+def test_cv_loss_refits_exactly_the_flagged_ones():
+    # Kills: all observations refitted, the others' terms replaced, the warning still given.
+    x, family, log_lik = flagged_case()
+    with pytest.warns(SltWarning, match=r"indices 4; .*Refit .*refit=slt\.refit\(triple, \*data\)"):
+        smoothed = cv_loss(log_lik)
+    asked = []
+    again = refit(family, x)
+    got = cv_loss(log_lik, refit=lambda i: asked.append(i.tolist()) or again(i))
+    assert asked == [[4]]
+    np.testing.assert_array_equal(got[:4], smoothed[:4])
+    np.testing.assert_allclose(got[4], conjugate.cv_loss(family, x)[4], rtol=1e-12)
+    assert abs(got[4] - smoothed[4]) > 0.01
+    np.testing.assert_allclose(cv_loss(log_lik, refit=again), got, rtol=1e-14)
+    np.testing.assert_allclose(cv_loss(jnp.asarray(log_lik), refit=again), got, rtol=1e-14)
+
+
+def test_nothing_flagged_nothing_refitted(rng):
+    cv_loss(rng.normal(0, 0.1, size=(1000, 5)), refit=lambda i: 1 / 0)
+
+
+def test_the_cost_is_said_before_the_refits_start(monkeypatch, capsys):
+    x, _, log_lik = flagged_case()
+    wide = Triple(NORMAL.truth, NORMAL.model, {"mu": dist.Normal(0, 10)})
+    again = refit(wide, x, bounds={"mu": (-50, 50)})
+    monkeypatch.setattr(_work, "show_progress", lambda: True)
+    clock = iter([10.0, 12.0])
+    monkeypatch.setattr(_refit.time, "perf_counter", lambda: next(clock))
+    # 200 probed nodes of 5 observations took 2 s; the work is 200 nodes of 5 + 3 densities
+    cv_loss(log_lik, refit=again)
+    assert capsys.readouterr().err == "refitting 1 of 5 observations, about 3 s\n"
+    assert refit(conjugate.bernoulli(1.0, 1.0), np.array([1, 0])).seconds(5) == 0.0
+    cv_loss(log_lik, refit=lambda i: np.ones(len(i)))
+    assert capsys.readouterr().err == "refitting 1 of 5 observations\n"
+
+
+def test_truncated_weights_are_those_of_ionides(rng):
+    # Kills: sqrt(S) forgotten, the cap applied to the density, a sum in place of the mean.
+    log_lik = np.log(rng.random((400, 3))) * [0.3, 0.8, 2.0]
+    for beta in (1.0, 0.5):
+        weights = np.exp(-beta * log_lik)
+        cut = np.minimum(weights, weights.mean(0) * np.sqrt(400))
+        want = -np.log((cut * np.exp(log_lik)).sum(0) / cut.sum(0))
+        np.testing.assert_allclose(cv_loss(log_lik, method="truncated", beta=beta), want, rtol=1e-12)
+    assert cv_loss(log_lik, method="truncated")[2] < cv_loss(log_lik, method="plain")[2]
+    jitted = jax.jit(lambda a: cv_loss(a, method="truncated"))(jnp.asarray(log_lik))
+    np.testing.assert_allclose(jitted, cv_loss(log_lik, method="truncated"), rtol=1e-12)
+
+
+def test_a_box_that_cuts_a_leave_one_out_posterior_off_is_said():
+    x = np.array([0.0, 8.0])  # without the second value the posterior moves to the edge of this box
+    with pytest.warns(SltWarning, match=r"outermost panel of mu at 1.*Widen bounds"):
+        refit(NORMAL, x, bounds={"mu": (1, 12)})(np.array([1]))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: exact_cv(NORMAL, X), ValueError, r"give bounds=, name to \(low, high\), for \['mu'\]"),
+        (lambda: exact_cv(NORMAL, X, bounds={"m": (0, 1)}), ValueError, r"parameters \['mu'\]; got \['m'\]"),
+        (lambda: refit(lambda x: x, X), TypeError, "got function"),
+        (lambda: refit(NORMAL), ValueError, "refit wants the data"),
+        (lambda: exact_cv(NORMAL, X, bounds={"mu": (0, 1)}, beta=0.0), ValueError, "beta must be"),
+        (lambda: refit(NORMAL, X, bounds={"mu": (-9, 9)})(np.array([8])), ValueError, "from 0 to 7"),
+        (lambda: refit(NORMAL, X, bounds={"mu": (-9, 9)})([0.5]), ValueError, "whole numbers"),
+        (lambda: cv_loss(np.zeros((30, 2)), method="plain", refit=len), ValueError, 'refit replaces .*method="psis"'),
+        (lambda: cv_loss(np.ones((3, 2)), method="truncated", log_weights=np.ones(3)), ValueError, "equally weighted"),
+        (lambda: cv_loss(flagged_case()[2], refit=lambda i: np.zeros(3)), ValueError, r"1 indices .* shape \(3,\)"),
+        (lambda: cv_loss(flagged_case()[2], refit=lambda i: [np.nan]), ValueError, "entries that are not finite"),
+        (lambda: exact_cv(NORMAL, np.array([0.0, np.nan]), bounds={"mu": (-9, 9)}), ValueError, "no mass in the box"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
