@@ -21,6 +21,11 @@ _FUNCTIONS = {
     "pareto_k": "losses",
     "training_loss": "losses",
     "waic_loss": "losses",
+    "FreeEnergy": "energy",
+    "bic": "energy",
+    "log_bayes_factor": "energy",
+    "sbic": "energy",
+    "wbic": "energy",
     "Posterior": "triple",
     "Triple": "triple",
     "draw_data": "triple",
@@ -35,13 +40,15 @@ _FUNCTIONS = {
     "check": "grading",
     "hint": "grading",
 }
-_MODULES = ("conjugate", "data", "experiment", "grading", "losses", "plots", "quadrature", "triple")
+_MODULES = ("conjugate", "data", "energy", "experiment", "grading", "losses", "plots", "quadrature", "triple")
 
 __all__ = [
+    "FreeEnergy",
     "MeanSE",
     "Posterior",
     "SltWarning",
     "Triple",
+    "bic",
     "check",
     "conjugate",
     "cv_loss",
@@ -49,12 +56,14 @@ __all__ = [
     "draw_data",
     "draw_prior",
     "empirical_entropy",
+    "energy",
     "entropy",
     "experiment",
     "functional_variance",
     "generalization_loss",
     "grading",
     "hint",
+    "log_bayes_factor",
     "log_density",
     "log_lik",
     "log_mean_exp",
@@ -65,15 +74,18 @@ __all__ = [
     "pareto_k",
     "plots",
     "quadrature",
+    "sbic",
     "to_datatree",
     "training_loss",
     "triple",
     "waic_loss",
+    "wbic",
 ]
 
 if TYPE_CHECKING:
-    from slt import conjugate, data, experiment, grading, losses, plots, quadrature, triple
+    from slt import conjugate, data, energy, experiment, grading, losses, plots, quadrature, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
+    from slt.energy import FreeEnergy, bic, log_bayes_factor, sbic, wbic
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree
     from slt.losses import (
