@@ -24,6 +24,8 @@ _FUNCTIONS = {
     "FreeEnergy": "energy",
     "bic": "energy",
     "log_bayes_factor": "energy",
+    "free_energy": "evidence",
+    "tempered_smc": "evidence",
     "sbic": "energy",
     "wbic": "energy",
     "Posterior": "triple",
@@ -59,6 +61,7 @@ __all__ = [
     "energy",
     "entropy",
     "experiment",
+    "free_energy",
     "functional_variance",
     "generalization_loss",
     "grading",
@@ -75,6 +78,7 @@ __all__ = [
     "plots",
     "quadrature",
     "sbic",
+    "tempered_smc",
     "to_datatree",
     "training_loss",
     "triple",
@@ -86,6 +90,7 @@ if TYPE_CHECKING:
     from slt import conjugate, data, energy, experiment, grading, losses, plots, quadrature, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt.energy import FreeEnergy, bic, log_bayes_factor, sbic, wbic
+    from slt.evidence import free_energy, tempered_smc
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree
     from slt.losses import (
