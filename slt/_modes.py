@@ -41,6 +41,11 @@ def _descent(target, data, beta, u):
 
 
 @partial(jax.jit, static_argnames="target")
+def _from_prior(key, target, data):
+    return jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, STARTS))
+
+
+@partial(jax.jit, static_argnames="target")
 def _curvature(target, data, beta, u):
     return -jax.hessian(lambda u: target.log_prior(u, data) + beta * target.log_lik(u, data))(u)
 
@@ -120,7 +125,7 @@ def starts(key: Any, target: Any, data: Any, climb: Any, beta: float) -> np.ndar
     height = np.asarray(climb.log_prior + beta * climb.log_lik).ravel()
     best = np.argsort(height)[::-1][:STARTS]
     some = np.linspace(0, len(u) - 1, STARTS).astype(int)
-    prior = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, STARTS))
+    prior = _from_prior(key, target, data)
     return np.concatenate([u[best], u[some], np.asarray(prior)])
 
 

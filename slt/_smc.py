@@ -15,6 +15,7 @@ from jax.scipy.special import logsumexp
 
 RUNGS = 256  # at most
 SHARE = 0.6  # of the particles that the weights of one step are worth
+SETTLE = 4  # rounds of moves at the last rung, before its draws are used
 MOVES, LEAPFROGS = 2, 3  # Hamiltonian moves of a rung, and steps of each
 ACCEPTANCE = 0.8  # to which the step size adapts
 TILE = 2**22  # numbers that one evaluation of all particles may hold
@@ -31,6 +32,7 @@ class Climb(NamedTuple):
     log_evidence: Any  # (RUNGS + 1, islands)
     acceptance: Any  # (RUNGS + 1,)
     rungs: Any
+    settled: Any
     step: Any
     chol: Any
 
@@ -40,7 +42,7 @@ def climb(key: Any, target: Any, data: Any, beta: Any, *, islands: int, particle
     """Run the ladder from 0 to `beta`."""
     key, key_prior = jax.random.split(key)
     flat = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key_prior, islands * particles))
-    log_prior, log_lik = _evaluate(target, data, flat, values=True)
+    log_prior, log_lik = evaluate(target, data, flat, values=True)
     shape = (islands, particles)
     log_prior, log_lik = log_prior.reshape(shape), log_lik.reshape(shape)
     dtype, d = log_lik.dtype, target.dimension
@@ -53,13 +55,14 @@ def climb(key: Any, target: Any, data: Any, beta: Any, *, islands: int, particle
         jnp.zeros((RUNGS + 1, islands), dtype),
         jnp.ones(RUNGS + 1, dtype),
         jnp.zeros((), int),
+        jnp.zeros((), int),
         jnp.asarray(0.5 * d**-0.25, dtype),
         jnp.eye(d, dtype=dtype),
     )
 
     def unfinished(state):
         climb, _ = state
-        return (climb.betas[climb.rungs] < beta) & (climb.rungs < RUNGS)
+        return (climb.settled < SETTLE) & (climb.rungs < RUNGS)
 
     def rung(state):
         c, key = state
@@ -73,9 +76,11 @@ def climb(key: Any, target: Any, data: Any, beta: Any, *, islands: int, particle
             jnp.take_along_axis(a, index.reshape(index.shape + (1,) * (a.ndim - 2)), axis=1)
             for a in (c.u, c.log_prior, c.log_lik)
         )
-        chol = _cholesky(u.reshape(-1, d), c.chol)
+        chol = cholesky(u.reshape(-1, d), c.chol)
         u, log_prior, log_lik, step, accepted = move(key_move, target, data, at, (u, log_prior, log_lik), chol, c.step)
-        k = c.rungs + 1
+        # At the last rung the step is zero and the weights are equal: only the moves remain.
+        arrived = c.betas[c.rungs] >= beta
+        k = jnp.where(arrived, c.rungs, c.rungs + 1)
         c = Climb(
             u,
             log_prior,
@@ -85,6 +90,7 @@ def climb(key: Any, target: Any, data: Any, beta: Any, *, islands: int, particle
             c.log_evidence.at[k].set(c.log_evidence[c.rungs] + gained),
             c.acceptance.at[k].set(accepted),
             k,
+            c.settled + arrived,
             step,
             chol,
         )
@@ -93,14 +99,13 @@ def climb(key: Any, target: Any, data: Any, beta: Any, *, islands: int, particle
     return jax.lax.while_loop(unfinished, rung, (start, key))[0]
 
 
-@partial(jax.jit, static_argnames=("target", "moves"))
-def move(key, target, data, beta, particles, chol, step, *, moves: int = MOVES) -> Any:
+def move(key, target, data, beta, particles, chol, step) -> Any:
     """Some Hamiltonian moves of every particle at `beta`; the step size follows the acceptance rate."""
     shape = particles[2].shape
     u, log_prior, log_lik = (a.reshape(-1, *a.shape[2:]) for a in particles)
 
     def slope(u):
-        return _evaluate(target, data, u, beta=beta)
+        return evaluate(target, data, u, beta=beta)
 
     def one(state, key):
         u, gradient, log_prior, log_lik, step = state
@@ -130,11 +135,11 @@ def move(key, target, data, beta, particles, chol, step, *, moves: int = MOVES) 
         return state, chance.mean()
 
     start = (u, slope(u)[0], log_prior, log_lik, step)
-    (u, _, log_prior, log_lik, step), chance = jax.lax.scan(one, start, jax.random.split(key, moves))
+    (u, _, log_prior, log_lik, step), chance = jax.lax.scan(one, start, jax.random.split(key, MOVES))
     return u.reshape(*shape, -1), log_prior.reshape(shape), log_lik.reshape(shape), step, chance.mean()
 
 
-def _evaluate(target, data, u, *, beta=None, values=False):
+def evaluate(target, data, u, *, beta=None, values=False):
     """(log prior, log-likelihood) of each row, or, at `beta`, the gradient of the tempered density with both."""
 
     def both(u):
@@ -171,7 +176,7 @@ def _next_beta(log_lik, now, last):
         good = enough(jnp.exp(middle))
         return jnp.where(good, middle, low), jnp.where(good, high, middle)
 
-    whole = jnp.log(last - now)
+    whole = jnp.log(jnp.maximum(last - now, jnp.finfo(a.dtype).tiny))
     low, _ = jax.lax.fori_loop(0, 30, halve, (whole - 60.0, whole))
     return jnp.where(enough(last - now), last, now + jnp.exp(low))
 
@@ -185,7 +190,7 @@ def _systematic(key, log_w):
     return jnp.clip(jnp.searchsorted(cumulative, at, side="right"), 0, n - 1)
 
 
-def _cholesky(u, before):
+def cholesky(u, before):
     """Factor of the covariance of the particles, a tenth of it shrunk to the diagonal where there are few."""
     u = jnp.where(jnp.isfinite(u), u, 0.0)
     centred = u - u.mean(0)

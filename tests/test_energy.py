@@ -246,11 +246,12 @@ def test_proposals_that_miss_the_posterior_are_named():
 
 
 def test_bridge_counts_correlated_draws():
-    # Kills: the error of independent draws (too small by 3 where the draws dominate it). Z = sqrt(2 pi).
-    g, errors = stats.norm(0, 1.5), []
+    # Kills: the error of independent draws (too small by 3, as the draws dominate it). Z = sqrt(2 pi). The proposal lies
+    # aside, so that the ratio is nearly linear in the correlated draws.
+    g, errors = stats.norm(1.0, 1.3), []
     for seed in range(SEEDS):
         rng = np.random.default_rng(seed)
-        w, v = autoregressive(rng, 0.8, 4, 250).ravel(), g.rvs(4000, rng)
+        w, v = autoregressive(rng, 0.8, 4, 500).ravel(), g.rvs(20_000, rng)
         found = bridge_sampling(-(w**2) / 2 - g.logpdf(w), -(v**2) / 2 - g.logpdf(v), chains=4)
         errors.append((found.value + np.log(2 * np.pi) / 2) / found.se)
     assert_covers(errors)

@@ -68,7 +68,6 @@ def test_the_oracle_of_five_numbers(runs):
 
 
 def bounded_model(x):
-    """A scale (positive), a proportion (an interval) and a simplex: every kind of Jacobian."""
     scale = numpyro.sample("scale", dist.Gamma(2.0, 1.0))
     with numpyro.plate("n", len(x)):
         numpyro.sample("x", dist.Exponential(1 / scale), obs=x)
@@ -85,8 +84,10 @@ def test_the_jacobian_of_a_positive_parameter():
         return stats.gamma(2.0).pdf(s) * np.prod(stats.expon(scale=s).pdf(x))
 
     truth = -np.log(quad(joint, 0, 60, limit=200)[0])
-    found = free_energy(jax.random.key(1), bounded_model, x)
-    assert abs(found.value - truth) < 4 * found.se < 0.1
+    triple = Triple(dist.Normal(), lambda scale: dist.Exponential(1 / scale), {"scale": dist.Gamma(2.0, 1.0)})
+    for model in (bounded_model, triple):
+        found = free_energy(jax.random.key(1), model, x)
+        assert abs(found.value - truth) < 4 * found.se < 0.1
 
 
 def dirichlet(x):
@@ -153,7 +154,7 @@ def test_a_first_order_transition_is_refused(weight):
     assert not found.ok
     estimates = found.diagnostics["estimates"]
     assert all(e.mean - truth > -np.log(1 - weight) - 0.5 for e in estimates.values())  # both miss the spike
-    assert found.diagnostics["agreement"] < 3.5
+    assert found.diagnostics["agreement"] < 5
     spike = found.diagnostics["modes"][0]
     assert abs(spike.mean - (truth - np.log(weight))) < 5 * spike.se + 0.01  # and the spike's mass is known
     with pytest.raises(ValueError, match="not to be trusted"):
