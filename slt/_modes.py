@@ -1,7 +1,7 @@
 r"""What tempering may have missed: modes found by climbing, and how much mass each holds (floor 2).
 
-Importance sampling from a normal fitted at a mode never overstates the evidence except by luck (it is unbiased, so that
-it exceeds $c\,Z$ with probability at most $1/c$). A mode whose mass exceeds that of all particles was missed by them.
+The mass around a mode, by importance sampling, never overstates the evidence except by luck: its mean is at most $Z$,
+so that it exceeds $c\,Z$ with probability at most $1/c$. A mode with more mass than all particles was missed by them.
 """
 
 from functools import partial
@@ -18,6 +18,7 @@ from slt.energy.record import effective_weights, pareto_k
 STARTS, KEPT = 6, 2  # climbs from each of three kinds of starts; modes whose mass is looked at
 DRAWS, FREEDOM = 1000, 5.0  # of the proposal, a Student distribution: tails that no weight outgrows
 MISSED = 0.01  # share of the evidence that particles may leave out
+REACH = 5.0  # standard deviations of the squared distance from a normal mode, beyond which a draw is not of it
 WORST = 1e-3  # curvature below this share of the particles' is taken for none: the set of minima goes on there
 
 
@@ -52,15 +53,21 @@ def _curvature(target, data, beta, u):
 
 @partial(jax.jit, static_argnames=("target", "draws"))
 def student(key: Any, target: Any, data: Any, beta: Any, at: Any, chol: Any, *, draws: int = DRAWS) -> Any:
-    """Log ratios of the joint density at `beta` to a Student proposal, at its draws, and their log-likelihoods."""
+    """Log ratios of the joint density at `beta` to a Student proposal, at its draws, and their log-likelihoods.
+
+    Draws outside the ellipsoid that holds nearly all of a normal mode count as zero, so that the mean of the ratios is
+    the mass inside: a far phase that one draw in a thousand happens to meet would make it as noisy as it is large.
+    """
     key_z, key_s = jax.random.split(key)
     z = jax.random.normal(key_z, (draws, len(at)), at.dtype)
     scale = jax.random.chisquare(key_s, FREEDOM, (draws,), dtype=at.dtype) / FREEDOM
     u = at + (z / jnp.sqrt(scale)[:, None]) @ chol.T
-    log_q = log_student((z**2).sum(1) / scale, jnp.log(jnp.diagonal(chol)).sum(), len(at))
+    d, square = len(at), (z**2).sum(1) / scale
+    log_q = log_student(square, jnp.log(jnp.diagonal(chol)).sum(), d)
     log_prior, log_lik = jax.vmap(lambda u: (target.log_prior(u, data), target.log_lik(u, data)))(u)
     ratio = log_prior + beta * log_lik - log_q
-    return jnp.where(jnp.isnan(ratio), -jnp.inf, ratio), log_lik
+    inside = square <= d + REACH * np.sqrt(2 * d)
+    return jnp.where(jnp.isnan(ratio) | ~inside, -jnp.inf, ratio), log_lik
 
 
 def log_student(square: Any, log_det: Any, d: int) -> Any:

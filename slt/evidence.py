@@ -16,7 +16,7 @@ from slt._target import Target, target
 from slt.energy import FreeEnergy, bridge_sampling
 
 ISLANDS = 16  # independent populations; their spread is the error
-STUDENT = 1.087  # two errors of 16 islands cover as often as two of a known error: t(15) at 95.4 % over 2
+STUDENT = 1.0906  # two errors of 16 islands cover as often as two of a known error: t(15) at 95.4 % over 2
 AGREE = 5.0  # standard errors between the two estimates beyond which both are refused (a low mean also has a low error)
 
 

@@ -246,15 +246,17 @@ def test_proposals_that_miss_the_posterior_are_named():
 
 
 def test_bridge_counts_correlated_draws():
-    # Kills: the error of independent draws (too small by 3, as the draws dominate it). Z = sqrt(2 pi). The proposal lies
-    # aside, so that the ratio is nearly linear in the correlated draws.
-    g, errors = stats.norm(1.0, 1.3), []
-    for seed in range(SEEDS):
+    # Z = sqrt(2 pi); correlated draws worth a ninth of their number, and as many proposals as that. The share within
+    # two errors has standard deviation 0.0105 in 400 seeds, the spread of (estimate - truth)/error one of 0.035.
+    # Kills: the error of independent draws, for which the spread is 1.4.
+    g, errors = stats.norm(0.5, 1.3), []
+    for seed in range(400):
         rng = np.random.default_rng(seed)
-        w, v = autoregressive(rng, 0.8, 4, 500).ravel(), g.rvs(20_000, rng)
+        w, v = autoregressive(rng, 0.8, 4, 500).ravel(), g.rvs(250, rng)
         found = bridge_sampling(-(w**2) / 2 - g.logpdf(w), -(v**2) / 2 - g.logpdf(v), chains=4)
         errors.append((found.value + np.log(2 * np.pi) / 2) / found.se)
-    assert_covers(errors)
+    assert (np.abs(errors) < 2).mean() > 0.954 - 4 * 0.0105
+    assert abs(np.std(errors) - 1) < 4 * 0.035 + 0.05  # the error is itself estimated, to a few percent
 
 
 def test_bridge_is_exact_when_the_proposal_is_the_posterior():

@@ -11,7 +11,7 @@ from numpyro import handlers
 from scipy import stats
 
 import slt
-from slt import SltWarning, Triple, energy, free_energy, quadrature, tempered_smc
+from slt import SltWarning, Triple, _smc, energy, evidence, free_energy, quadrature, tempered_smc
 from slt.evidence import Tempered
 
 NORMAL = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
@@ -141,17 +141,18 @@ def needle(x, weight, width=0.01):
     numpyro.sample("x", dist.MixtureSameFamily(dist.Categorical(jnp.array([weight, 1 - weight])), parts), obs=x)
 
 
-@pytest.mark.parametrize("weight", [0.99, 0.5])
-def test_a_first_order_transition_is_refused(weight):
+@pytest.mark.parametrize(("weight", "seed"), [(0.99, 5), (0.5, 5), (0.5, 6), (0.1, 7), (0.1, 8)])
+def test_a_first_order_transition_is_refused(weight, seed):
     # Z = 2^-20 exactly: the likelihood is a density in w, all of it inside the box. The spike holds `weight` of it and
     # wins from beta about 0.9 on, by 46 nats of volume against 46 nats of energy; no particle of the hill finds it.
-    # Kills: the alarm left out. Then the answer is the hill's, wrong by log(1 - weight): 4.6 and 0.7 nats, at an error
-    # of 0.1 and with both estimates in agreement.
+    # Kills: the alarm left out. Then the answer is the hill's, wrong by log(1 - weight): 4.6, 0.7 and 0.1 nats, at an
+    # error of 0.01 and with both estimates in agreement.
     with pytest.warns(SltWarning, match="a first-order transition"):
-        found = free_energy(jax.random.key(5), needle, jnp.zeros(DIMENSION), jnp.asarray(weight))
+        found = free_energy(jax.random.key(seed), needle, jnp.zeros(DIMENSION), jnp.asarray(weight))
     truth = DIMENSION * np.log(2)
     assert np.isnan(found.value)
     assert not found.ok
+    assert str(found).startswith("no value (refused, beta=1)\n! a mode of the posterior holds")
     estimates = found.diagnostics["estimates"]
     assert all(e.mean - truth > -np.log(1 - weight) - 0.5 for e in estimates.values())  # both miss the spike
     assert found.diagnostics["agreement"] < 5
@@ -191,11 +192,20 @@ def test_the_ladder_serves_the_other_estimators():
     np.testing.assert_allclose(run.draws["w"].std(0), exact.std(0), rtol=4 / np.sqrt(2 * 200))
 
 
+def test_the_mean_of_islands_is_one_of_evidences():
+    # Evidences 1 and 3, half of the islands each: mean 2, standard deviation sqrt(16/15). Kills: the mean of logs, an
+    # error of 16 islands taken for one, ddof=0, the factor of Student's t left out.
+    log_z = np.tile(np.log([1.0, 3.0]), 8) - 1000.0
+    ladder, rows = np.array([0.0, 0.5]), np.stack([np.zeros(16), log_z])
+    climb = _smc.Climb(None, None, None, ladder, None, rows, np.ones(2), 1, 4, None, None)
+    found = evidence._energy_of_islands(climb, 0.5)
+    assert found.value == pytest.approx(2 * (1000 - np.log(2)), abs=1e-9)
+    assert found.se == pytest.approx(2 * stats.t(15).ppf(0.97725) / 2 * np.sqrt(16 / 15) / 2 / 4, rel=2e-3)
+
+
 def test_the_same_key_gives_the_same_figure_and_shapes_compile_once():
     first, again = (free_energy(jax.random.key(8), NORMAL, X) for _ in range(2))
     assert first.value == again.value
-    from slt import _smc
-
     before = _smc.climb._cache_size()
     other = free_energy(jax.random.key(8), NORMAL, X + 1.0)
     assert _smc.climb._cache_size() == before  # kills: the data as constants of the program
@@ -279,7 +289,7 @@ def upper_bound(x):
 
 def test_a_likelihood_that_vanishes_on_a_part_of_the_prior():
     # x ~ U(0, b), b ~ U(0, 100): Z is the integral of b^-3 / 100 beyond the largest observation. Nine of ten draws of
-    # the prior have density zero. Kills: the density beyond the support of an observation, dead draws dropped.
+    # the prior have density zero. Kills: dead draws dropped (Z ten times as large).
     x = np.array([30.0, 90.0, 60.0])
     truth = -np.log((90.0**-2 - 100.0**-2) / 2 / 100)
     run = tempered_smc(jax.random.key(9), upper_bound, x).free_energy

@@ -48,7 +48,8 @@ class FreeEnergy:
         return not self.problems
 
     def __str__(self) -> str:
-        text = f"{MeanSE(self.value, self.se)} nats ({self.method}, beta={self.beta:.4g})"
+        known = bool(np.isfinite(self.value) and np.isfinite(self.se))
+        text = f"{f'{MeanSE(self.value, self.se)} nats' if known else 'no value'} ({self.method}, beta={self.beta:.4g})"
         return "\n".join([text, *(f"! {p}" for p in self.problems)])
 
 
