@@ -78,8 +78,8 @@ def target(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tupl
     known = (_Same(model), tree, shapes, tuple(arrays), tuple(map(_key, fixed)), jax.config.jax_enable_x64)
     if known not in _cache:
         build = _of_triple if isinstance(model, Triple) else _of_model
-        found = build(model, arguments, data)
         try:
+            found = build(model, arguments, data)
             jax.eval_shape(found.log_lik, jax.eval_shape(found.draw_prior, jax.random.key(0), data), data)
         except jax.errors.JAXTypeError:  # the model looks at the values of its data: they become constants
             return build(model, lambda _: arguments(data), data), data

@@ -160,8 +160,8 @@ def _prepare(key: Any, model: Any, args: Any, kwargs: Any, beta: Any, particles:
 
 
 def _climb(key: Any, density: Target, data: Any, beta: float, particles: int) -> _smc.Climb:
-    beta = jnp.asarray(beta, float)
-    return _smc.climb(key, density, data, beta, islands=ISLANDS, particles=particles // ISLANDS)
+    at = jnp.asarray(beta, float)
+    return _smc.climb(key, density, data, at, islands=ISLANDS, particles=particles // ISLANDS)
 
 
 def _energy_of_islands(climb: _smc.Climb, beta: float) -> FreeEnergy:

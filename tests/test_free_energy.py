@@ -213,6 +213,18 @@ def test_the_same_key_gives_the_same_figure_and_shapes_compile_once():
     assert abs(other.value - truth) < 5 * other.se
 
 
+def looks_at_its_data(x, sd=None):
+    most = int(np.asarray(x).max())
+    mu = numpyro.sample("mu", dist.Normal(0, float(most)))
+    with numpyro.plate("n", len(x)):
+        numpyro.sample("x", dist.Normal(mu, sd), obs=x)
+
+
+def test_a_model_that_looks_at_the_values_of_its_data():
+    found = free_energy(jax.random.key(11), looks_at_its_data, X, sd=1.0)
+    assert abs(found.value - 9.00981102774222) < 5 * found.se < 0.05
+
+
 def no_data():
     numpyro.sample("w", dist.Normal(0, 1))
 
