@@ -80,19 +80,18 @@ def log_student(square: Any, log_det: Any, d: int) -> Any:
 def explore(key: Any, target: Any, data: Any, beta: float, starts: np.ndarray) -> list[Mode]:
     """Climb from the starts, and measure the mass around the highest distinct modes."""
 
-    def loss(u):
-        value, gradient = _descent(target, data, beta, jnp.asarray(u, starts.dtype))
-        if not np.isfinite(value):
-            return 1e300, np.zeros_like(u)
-        return float(value), np.nan_to_num(np.asarray(gradient, dtype=np.float64), posinf=1e30, neginf=-1e30)
-
     spread = np.maximum(starts.std(0), 1e-12)
+
+    def loss(z):
+        value, gradient = _descent(target, data, beta, jnp.asarray(z * spread, starts.dtype))
+        if not np.isfinite(value):
+            return 1e300, np.zeros_like(z)
+        return float(value), spread * np.nan_to_num(np.asarray(gradient, dtype=np.float64), posinf=1e30, neginf=-1e30)
+
     found = []
     for start in starts:
         if np.isfinite(start).all():
-            best = optimize.minimize(
-                lambda z: (lambda v, g: (v, g * spread))(*loss(z * spread)), start / spread, jac=True, method="L-BFGS-B"
-            )
+            best = optimize.minimize(loss, start / spread, jac=True, method="L-BFGS-B")
             if best.fun < 1e299:
                 found.append((best.fun, best.x * spread))
     found.sort(key=lambda mode: mode[0])

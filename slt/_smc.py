@@ -139,7 +139,7 @@ def move(key, target, data, beta, particles, chol, step) -> Any:
     return u.reshape(*shape, -1), log_prior.reshape(shape), log_lik.reshape(shape), step, chance.mean()
 
 
-def evaluate(target, data, u, *, beta=None, values=False):
+def evaluate(target, data, u, *, beta=None, values=False) -> Any:
     """(log prior, log-likelihood) of each row, or, at `beta`, the gradient of the tempered density with both."""
 
     def both(u):

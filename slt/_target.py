@@ -77,7 +77,7 @@ def target(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tupl
     shapes = tuple((a.shape, str(a.dtype)) for a in data)
     known = (_Same(model), tree, shapes, tuple(arrays), tuple(map(_key, fixed)), jax.config.jax_enable_x64)
     if known not in _cache:
-        build = _of_triple if isinstance(model, Triple) else _of_model
+        build: Callable[..., Target] = _of_triple if isinstance(model, Triple) else _of_model
         try:
             found = build(model, arguments, data)
             jax.eval_shape(found.log_lik, jax.eval_shape(found.draw_prior, jax.random.key(0), data), data)
@@ -195,7 +195,7 @@ def _check_model(model: Any, args: Any, kwargs: Any) -> None:
 def _check_triple(triple: Triple, data: Any) -> None:
     for name, prior in triple.prior.items():
         _check_proper(name, prior, isinstance(prior, dist.MaskedDistribution))
-        if prior.support.is_discrete:
+        if prior.support is not None and prior.support.is_discrete:
             raise ValueError(f"slt.free_energy needs continuous parameters; {name} is discrete. Sum it out.")
     for position, a in enumerate(data):
         bad = ~np.isfinite(np.asarray(a))

@@ -73,7 +73,7 @@ def sbic(max_log_lik: Any, rlct: Any, multiplicity: Any, *, n: int, weights: Any
         j = np.flatnonzero(below[i] & (np.arange(models) != i))
         rest = _log_sum(log_p[j] + log_l[j])
         mixed = _log_sum(log_local[i, j] + log_p[j] + log_l[j])
-        log_l[i] = _positive_root(rest - log_p[i], log_local[i, i], mixed - log_p[i])
+        log_l[i] = _positive_root(float(rest - log_p[i]), float(log_local[i, i]), float(mixed - log_p[i]))
     return -log_l
 
 

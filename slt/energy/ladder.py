@@ -159,7 +159,8 @@ def optimal_beta(log_lik: Any, betas: Any) -> MeanSE:
         share = (at - b[k]) / (b[k + 1] - b[k])
         return sum(s * _tilted_mean(-total[j], b[j] - at) for j, s in ((k, 1 - share), (k + 1, share)))
 
-    at = float(brentq(lambda v: energy(v) - free.value, b[0], b[-1]))  # E^0 >= F >= E^1, by convexity of log Z
+    root: Any = brentq(lambda v: energy(v) - free.value, b[0], b[-1])  # E^0 >= F >= E^1, by convexity of log Z
+    at = float(root)
     k = int(np.argmin(np.abs(b - at)))
     _, se_energy = mean_and_se(total[k])
     return MeanSE(at, float(np.hypot(free.se, se_energy) / total[k].var()))
