@@ -24,7 +24,6 @@ _FUNCTIONS = {
     "cumulant_function": "_cumulants",
     "gibbs_loss": "_cumulants",
     "aic": "_point",
-    "bic": "_point",
     "dic": "_point",
     "tic": "_point",
     "Comparison": "_compare",
@@ -39,6 +38,13 @@ _FUNCTIONS = {
     "pareto_k": "losses",
     "training_loss": "losses",
     "waic_loss": "losses",
+    "FreeEnergy": "energy",
+    "bic": "energy",
+    "log_bayes_factor": "energy",
+    "free_energy": "evidence",
+    "tempered_smc": "evidence",
+    "sbic": "energy",
+    "wbic": "energy",
     "Posterior": "triple",
     "Triple": "triple",
     "draw_data": "triple",
@@ -53,12 +59,13 @@ _FUNCTIONS = {
     "check": "grading",
     "hint": "grading",
 }
-_MODULES = ("conjugate", "data", "experiment", "grading", "losses", "plots", "quadrature", "triple")
+_MODULES = ("conjugate", "data", "energy", "experiment", "grading", "losses", "plots", "quadrature", "triple")
 
 __all__ = [
     "BayesQuartet",
     "Comparison",
     "Criteria",
+    "FreeEnergy",
     "MeanSE",
     "Posterior",
     "Refit",
@@ -78,14 +85,17 @@ __all__ = [
     "draw_data",
     "draw_prior",
     "empirical_entropy",
+    "energy",
     "entropy",
     "exact_cv",
     "experiment",
+    "free_energy",
     "functional_variance",
     "generalization_loss",
     "gibbs_loss",
     "grading",
     "hint",
+    "log_bayes_factor",
     "log_density",
     "log_lik",
     "log_mean_exp",
@@ -98,26 +108,31 @@ __all__ = [
     "plots",
     "quadrature",
     "refit",
+    "sbic",
     "stream_criteria",
+    "tempered_smc",
     "tic",
     "to_datatree",
     "training_loss",
     "triple",
     "waic",
     "waic_loss",
+    "wbic",
 ]
 
 if TYPE_CHECKING:
-    from slt import conjugate, data, experiment, grading, losses, plots, quadrature, triple
+    from slt import conjugate, data, energy, experiment, grading, losses, plots, quadrature, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt._compare import Comparison, compare
     from slt._criteria import Criteria, criteria
     from slt._cumulants import BayesQuartet, bayes_quartet, cumulant_function, gibbs_loss
     from slt._observations import observations
-    from slt._point import aic, bic, dic, tic
+    from slt._point import aic, dic, tic
     from slt._refit import Refit, exact_cv, refit
     from slt._stream import stream_criteria
     from slt._waic import waic
+    from slt.energy import FreeEnergy, bic, log_bayes_factor, sbic, wbic
+    from slt.evidence import free_energy, tempered_smc
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree
     from slt.losses import (

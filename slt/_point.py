@@ -33,26 +33,6 @@ def aic(log_lik_hat: Any, parameters: int) -> Pointwise:
     return -a + parameters / a.shape[0]
 
 
-def bic(log_lik_hat: Any, parameters: int) -> Any:
-    r"""Schwarz's criterion: the free energy of a regular model up to a constant, in nats.
-
-    $$\mathrm{BIC} = -\sum_i \log p(X_i \mid \hat w) + \frac{d}{2} \log n$$
-
-    It is a total, as $F_n$, and estimates the evidence, not a loss of prediction. The published figure is twice this
-    one. In a singular model $d/2$ is too large: see WBIC.
-
-    **Arguments:** `log_lik_hat`, `parameters`: as in `aic`.
-    **Returns:** a scalar, nats.
-    **Raises:** `ValueError` as in `aic`.
-    **Source:** Schwarz (1978).
-
-    >>> round(float(bic(np.array([-1.0, -2.0]), 2)), 6)  # 3 + log 2
-    3.693147
-    """
-    a = _check(log_lik_hat, parameters)
-    return -a.sum() + parameters / 2 * float(np.log(a.shape[0]))
-
-
 def tic(log_lik_hat: Any, scores: Any, hessian: Any) -> Pointwise:
     r"""Takeuchi's information criterion: AIC for a regular model that need not contain the truth.
 

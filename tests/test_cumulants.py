@@ -136,7 +136,7 @@ def test_bic_is_the_free_energy_up_to_a_bounded_term():
     for n in (100, 10_000):
         x = stats.norm(0.4, 1).ppf((np.arange(n) + 0.5) / n)
         free = -float(slt.conjugate.log_evidence(slt.conjugate.normal_mean(1.0, 0.0, 1.0), x))
-        gaps.append(free - float(bic(stats.norm(x.mean(), 1).logpdf(x), 1)))
+        gaps.append(free - bic(stats.norm(x.mean(), 1).logpdf(x).sum(), 1, len(x)))
     assert abs(gaps[1] - gaps[0]) < 0.02
     assert abs(gaps[1] - 0.4**2 / 2) < 0.01  # (1/2) log(J/2 pi) - log phi(w_0), with J = 1 and a standard normal prior
 
@@ -161,7 +161,6 @@ def test_tic_of_a_normal_is_its_kurtosis(rng):
         (lambda: gibbs_loss(np.zeros((1, 2))), r"1 draw\(s\)"),
         (lambda: bayes_quartet(*[np.zeros((3, 2))] * 2, best=np.zeros(2), best_new=np.zeros(3)), r"best_new .*\(2,\)"),
         (lambda: aic(np.zeros((2, 2)), 1), r"shape \(n,\), floating point; got \(2, 2\)"),
-        (lambda: bic(np.array([np.nan]), 1), "must be finite"),
         (lambda: aic(np.zeros(2), -1), "must not be negative; got -1"),
         (lambda: tic(np.zeros(3), np.zeros((2, 1)), np.eye(1)), r"scores must have shape \(3, d\)"),
         (lambda: tic(np.zeros(3), np.zeros((3, 2)), np.diag([1.0, 0.0])), "least eigenvalue is 0"),

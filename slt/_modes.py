@@ -1,0 +1,160 @@
+r"""What tempering may have missed: modes found by climbing, and how much mass each holds (floor 2).
+
+The mass around a mode, by importance sampling, never overstates the evidence except by luck: its mean is at most $Z$,
+so that it exceeds $c\,Z$ with probability at most $1/c$. A mode with more mass than all particles was missed by them.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import optimize
+
+from slt.energy import FreeEnergy
+from slt.energy.record import effective_weights, pareto_k
+
+STARTS, KEPT = 6, 2  # climbs from each of three kinds of starts; modes whose mass is looked at
+DRAWS, FREEDOM = 1000, 5.0  # of the proposal, a Student distribution: tails that no weight outgrows
+MISSED = 0.01  # share of the evidence that particles may leave out
+REACH = 5.0  # standard deviations of the squared distance from a normal mode, beyond which a draw is not of it
+WORST = 1e-3  # curvature below this share of the particles' is taken for none: the set of minima goes on there
+
+
+class Mode(NamedTuple):
+    """A mode `at`: log of the mass around it with its error, and energies (-log-likelihood) of draws from it."""
+
+    at: np.ndarray
+    log_evidence: float
+    se: float
+    ess: float
+    pareto_k: float
+    energy: np.ndarray
+
+
+@partial(jax.jit, static_argnames="target")
+def _descent(target, data, beta, u):
+    def loss(u):
+        return -(target.log_prior(u, data) + beta * target.log_lik(u, data))
+
+    return jax.value_and_grad(loss)(u)
+
+
+@partial(jax.jit, static_argnames="target")
+def _from_prior(key, target, data):
+    return jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, STARTS))
+
+
+@partial(jax.jit, static_argnames="target")
+def _curvature(target, data, beta, u):
+    return -jax.hessian(lambda u: target.log_prior(u, data) + beta * target.log_lik(u, data))(u)
+
+
+@partial(jax.jit, static_argnames=("target", "draws"))
+def student(key: Any, target: Any, data: Any, beta: Any, at: Any, chol: Any, *, draws: int = DRAWS) -> Any:
+    """Log ratios of the joint density at `beta` to a Student proposal, at its draws, and their log-likelihoods.
+
+    Draws outside the ellipsoid that holds nearly all of a normal mode count as zero, so that the mean of the ratios is
+    the mass inside: a far phase that one draw in a thousand happens to meet would make it as noisy as it is large.
+    """
+    key_z, key_s = jax.random.split(key)
+    z = jax.random.normal(key_z, (draws, len(at)), at.dtype)
+    scale = jax.random.chisquare(key_s, FREEDOM, (draws,), dtype=at.dtype) / FREEDOM
+    u = at + (z / jnp.sqrt(scale)[:, None]) @ chol.T
+    d, square = len(at), (z**2).sum(1) / scale
+    log_q = log_student(square, jnp.log(jnp.diagonal(chol)).sum(), d)
+    log_prior, log_lik = jax.vmap(lambda u: (target.log_prior(u, data), target.log_lik(u, data)))(u)
+    ratio = log_prior + beta * log_lik - log_q
+    inside = square <= d + REACH * np.sqrt(2 * d)
+    return jnp.where(jnp.isnan(ratio) | ~inside, -jnp.inf, ratio), log_lik
+
+
+def log_student(square: Any, log_det: Any, d: int) -> Any:
+    """Log-density of a Student vector at squared distance `square`, with log-determinant of its factor."""
+    gamma = jax.scipy.special.gammaln
+    constant = gamma((FREEDOM + d) / 2) - gamma(FREEDOM / 2) - d / 2 * np.log(FREEDOM * np.pi)
+    return constant - log_det - (FREEDOM + d) / 2 * jnp.log1p(square / FREEDOM)
+
+
+def explore(key: Any, target: Any, data: Any, beta: float, starts: np.ndarray) -> list[Mode]:
+    """Climb from the starts, and measure the mass around the highest distinct modes."""
+
+    spread = np.maximum(starts.std(0), 1e-12)
+
+    def loss(z):
+        value, gradient = _descent(target, data, beta, jnp.asarray(z * spread, starts.dtype))
+        if not np.isfinite(value):
+            return 1e300, np.zeros_like(z)
+        return float(value), spread * np.nan_to_num(np.asarray(gradient, dtype=np.float64), posinf=1e30, neginf=-1e30)
+
+    found = []
+    for start in starts:
+        if np.isfinite(start).all():
+            best = optimize.minimize(loss, start / spread, jac=True, method="L-BFGS-B")
+            if best.fun < 1e299:
+                found.append((best.fun, best.x * spread))
+    found.sort(key=lambda mode: mode[0])
+    modes: list[Mode] = []
+    for value, at in found:
+        if len(modes) == KEPT or value > found[0][0] + 30:
+            break
+        if all(np.abs((at - m.at) / spread).max() > 0.05 for m in modes):
+            key, key_mode = jax.random.split(key)
+            modes.append(_measure(key_mode, target, data, beta, at, spread))
+    return modes
+
+
+def _measure(key: Any, target: Any, data: Any, beta: float, at: np.ndarray, spread: np.ndarray) -> Mode:
+    u = jnp.asarray(at)
+    curvature = np.nan_to_num(np.asarray(_curvature(target, data, beta, u), dtype=np.float64))
+    scaled = curvature * np.outer(spread, spread)
+    values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
+    factor = spread[:, None] * vectors / np.sqrt(np.maximum(values, WORST))
+    chol = np.linalg.cholesky(factor @ factor.T + 1e-14 * np.diag(spread**2))
+    ratio, log_lik = (
+        np.asarray(a, np.float64) for a in student(key, target, data, beta, u, jnp.asarray(chol, u.dtype))
+    )
+    alive = np.isfinite(ratio)
+    if alive.sum() < 25:
+        return Mode(at, -np.inf, np.inf, 0.0, np.inf, np.array([]))
+    w = np.exp(ratio - ratio[alive].max())
+    log_evidence = float(np.log(w.mean()) + ratio[alive].max())
+    se = float(w.std() / w.mean() / np.sqrt(len(w)))
+    chosen = np.searchsorted(np.cumsum(w), (np.arange(len(w)) + 0.5) / len(w) * w.sum()).clip(max=len(w) - 1)
+    return Mode(at, log_evidence, se, effective_weights(ratio), pareto_k(ratio[alive]), -log_lik[chosen])
+
+
+def starts(key: Any, target: Any, data: Any, climb: Any, beta: float) -> np.ndarray:
+    """Where climbs begin: the highest particles, some others, and draws from the prior."""
+    u = np.asarray(climb.u.reshape(-1, target.dimension))
+    height = np.asarray(climb.log_prior + beta * climb.log_lik).ravel()
+    best = np.argsort(height)[::-1][:STARTS]
+    some = np.linspace(0, len(u) - 1, STARTS).astype(int)
+    prior = _from_prior(key, target, data)
+    return np.concatenate([u[best], u[some], np.asarray(prior)])
+
+
+def missed(modes: list[Mode], found: FreeEnergy, log_lik: np.ndarray, beta: float) -> list[str]:
+    """A sentence if a mode holds mass that the particles do not."""
+    log_z, energy = found.log_evidence, -log_lik.ravel()
+    for m in modes:
+        if m.energy.size == 0:
+            continue
+        sure = m.ess > 50 and m.pareto_k < 0.7
+        excess = m.log_evidence - log_z
+        apart = np.quantile(m.energy, 0.9) < energy.min() or np.quantile(m.energy, 0.1) > energy.max()
+        more = excess > (4 * np.hypot(m.se, beta * found.se) + 0.05 if sure else np.log(100))
+        if more or (sure and apart and excess > np.log(MISSED)):
+            jump = energy.mean() - m.energy.mean()
+            where = beta - excess / jump if abs(jump) > 1e-9 else np.nan
+            near = f", near beta={where:.3g}" if 0 < where < beta else ""
+            return [
+                f"a mode of the posterior holds {np.exp(min(excess, 700)):.3g} times the evidence that tempering from "
+                f"the prior arrived at, and its energy ({m.energy.mean():.1f} nats) is not that of the particles "
+                f"({energy.mean():.1f}): the posterior jumps along beta (a first-order transition{near}), which no "
+                f"ladder crosses. Around that mode alone F = {-m.log_evidence / beta:.3f} ± {m.se / beta:.3f}; the "
+                f"particles alone have {found.value:.3f}. Add the evidences of the phases, each by bridge sampling "
+                "from chains that start in it, or use a prior that tells them apart."
+            ]
+    return []

@@ -1,0 +1,226 @@
+r"""The free energy of any model in one call: two estimates, their errors, and whether to believe them (floor 4)."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from slt import _modes, _smc
+from slt._arrays import MeanSE, SltWarning, check_beta
+from slt._target import Target, target
+from slt.energy import FreeEnergy, bridge_sampling
+
+ISLANDS = 16  # independent populations; their spread is the error
+STUDENT = 1.0906  # two errors of 16 islands cover as often as two of a known error: t(15) at 95.4 % over 2
+AGREE = 5.0  # standard errors between the two estimates beyond which both are refused (a low mean also has a low error)
+
+
+@dataclass(frozen=True)
+class Tempered:
+    r"""Particles that climbed from the prior to the posterior at $\beta$, and the ladder that they took.
+
+    **Arguments:** `free_energy`: $F_n(\beta)$ from the ratios on the way. `betas`: the rungs, shape `(rungs,)`, chosen
+    on the way. `log_lik`: $\sum_i \log p(X_i \mid w)$ of the draws of each rung, shape `(rungs, islands, particles)`,
+    as `slt.energy.stepping_stone` and its companions take it. `log_evidence`: $\log Z_n(\beta_k)$ of each island, shape
+    `(rungs, islands)`. `draws`: name to array `(islands * particles, ...)`, from the posterior at the last rung.
+    **Source:** Del Moral, Doucet and Jasra (2006).
+
+    >>> energy = FreeEnergy(1.0, 0.1, method="tempered SMC")
+    >>> Tempered(energy, np.array([0.0, 1.0]), np.zeros((2, 16, 8)), np.zeros((2, 16)), {}).betas.tolist()
+    [0.0, 1.0]
+    """
+
+    free_energy: FreeEnergy
+    betas: np.ndarray
+    log_lik: np.ndarray
+    log_evidence: np.ndarray
+    draws: Mapping[str, Any]
+
+
+def tempered_smc(
+    key: jax.Array, model: Any, *args: Any, beta: float = 1.0, particles: int = 2048, **kwargs: Any
+) -> Tempered:
+    r"""Free energy by tempered sequential Monte Carlo, from draws of the prior to the posterior at $\beta$.
+
+    $$\hat Z_n(\beta) = \prod_k \frac1S \sum_s e^{-(\beta_{k+1} - \beta_k)\, n L_n(w_s^{(k)})}, \qquad
+    w_s^{(k)} \sim p_{\beta_k}(w \mid X^n)$$
+
+    in 16 islands side by side, in one compiled program that later calls with data of the same shape use again. It
+    crosses between the modes of a mixture and the branches of a singular posterior as long as both carry mass on the
+    way; a first-order transition it does not see: `free_energy` looks for one.
+
+    **Arguments:** `key`: a JAX key. `model`, `args`, `kwargs`: a `Triple` with its data or a NumPyro model with its
+    arguments, as in `slt.nuts`. `beta`: the last rung. `particles`: in all islands together, a multiple of 16.
+    **Returns:** `Tempered`.
+    **Raises:** `ValueError` for an improper prior, a `numpyro.factor`, discrete parameters, no data, `beta` or
+    `particles` out of range. Warns (`SltWarning`) if islands disagree, die, or the ladder does not arrive.
+    **Source:** Del Moral, Doucet and Jasra (2006); Jasra, Stephens, Doucet and Tsagaris (2011) for the ladder.
+
+    >>> import numpyro.distributions as dist
+    >>> from slt import Triple
+    >>> triple = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
+    >>> found = tempered_smc(jax.random.key(0), triple, jnp.array([-1.0, 0.0, 0.5, 1.5, 2.0]))
+    >>> bool(abs(found.free_energy.value - 9.00981) < 4 * found.free_energy.se)
+    True
+    """
+    density, data = _prepare(key, model, args, kwargs, beta, particles)
+    climb = _climb(key, density, data, beta, particles)
+    energy = _energy_of_islands(climb, beta)
+    _warn(energy)
+    rungs = int(climb.rungs) + 1
+    flat = climb.u.reshape(-1, density.dimension)
+    draws = jax.jit(jax.vmap(lambda u: density.constrain(u, data)))(flat)
+    return Tempered(
+        energy,
+        np.asarray(climb.betas[:rungs]),
+        np.asarray(climb.totals[:rungs]),
+        np.asarray(climb.log_evidence[:rungs]),
+        dict(draws),
+    )
+
+
+def free_energy(
+    key: jax.Array, model: Any, *args: Any, beta: float = 1.0, particles: int = 2048, **kwargs: Any
+) -> FreeEnergy:
+    r"""Free energy of a model on data: two estimates, their errors, and their agreement.
+
+    $$F_n(\beta) = -\frac1\beta \log \int \varphi(w) \prod_i p(X_i \mid w)^\beta\,dw$$
+
+    Tempered sequential Monte Carlo climbs from the prior and has one estimate; bridge sampling, with a normal proposal
+    fitted to half of the particles, has another at the end. Then the modes of the posterior are sought by climbing its
+    density, and the mass around each is measured. Where particles of the prior never meet a mode that holds mass, the
+    posterior jumps along $\beta$ (a first-order transition), and tempering is wrong by nats at any budget. What no
+    climb finds either, a needle without slopes, no method sees.
+
+    **Arguments:** as in `tempered_smc`.
+    **Returns:** `FreeEnergy`: the better of the two estimates; `diagnostics` has `estimates` by method, `agreement`
+    (their difference in standard errors), `modes` (the masses around modes) and `ladder`. If the two contradict each
+    other, or a mode was missed, `value` and `se` are `nan`, and `problems` says what was found.
+    **Raises:** as in `tempered_smc`; warns (`SltWarning`) with every problem.
+    **Source:** Meng and Wong (1996); Del Moral, Doucet and Jasra (2006); Grosse, Ghahramani and Adams (2015) for bounds
+    from both sides.
+
+    >>> import numpyro.distributions as dist
+    >>> from slt import Triple
+    >>> triple = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
+    >>> found = free_energy(jax.random.key(0), triple, jnp.array([-1.0, 0.0, 0.5, 1.5, 2.0]))
+    >>> bool(abs(found.value - 9.00981) < 4 * found.se), found.ok
+    (True, True)
+    """
+    density, data = _prepare(key, model, args, kwargs, beta, particles)
+    keys = jax.random.split(key, 4)
+    climb = _climb(keys[0], density, data, beta, particles)
+    smc = _energy_of_islands(climb, beta)
+    if not np.isfinite(smc.value):
+        _warn(smc)
+        return smc
+    bridge = _bridge(keys[1], density, data, beta, climb)
+    starts = _modes.starts(keys[2], density, data, climb, beta)
+    modes = _modes.explore(keys[3], density, data, beta, starts)
+    better, other = (bridge, smc) if bridge.se < smc.se and bridge.ok else (smc, bridge)
+    agreement = abs(smc.value - bridge.value) / np.hypot(smc.se, bridge.se)
+    refusals = _modes.missed(modes, better, np.asarray(climb.log_lik), beta)
+    if not agreement < AGREE and bridge.ok and smc.ok:
+        refusals.append(
+            f"tempered SMC gives {smc.value:.3f} ± {smc.se:.3f} and bridge sampling {bridge.value:.3f} ± "
+            f"{bridge.se:.3f}, {agreement:.1f} standard errors apart: the particles are not draws from the posterior. "
+            f"Use more (particles={4 * particles}), or reparametrize."
+        )
+    diagnostics = {
+        "estimates": {e.method: MeanSE(e.value, e.se) for e in (smc, bridge)},
+        "agreement": float(agreement),
+        "modes": tuple(MeanSE(-m.log_evidence / beta, m.se / beta) for m in modes),
+        "ladder": np.asarray(climb.betas[: int(climb.rungs) + 1]),
+    }
+    verdict = f"{other.method} agrees, {agreement:.1f} standard errors away"
+    problems = smc.problems + bridge.problems
+    if refusals:
+        found = FreeEnergy(np.nan, np.nan, beta, "refused", (*refusals, *problems), diagnostics)
+    else:
+        found = FreeEnergy(better.value, better.se, beta, f"{better.method}; {verdict}", problems, diagnostics)
+    _warn(found)
+    return found
+
+
+def _prepare(key: Any, model: Any, args: Any, kwargs: Any, beta: Any, particles: Any) -> tuple[Target, Any]:
+    if not isinstance(key, jax.Array):
+        raise TypeError(f"key must be a JAX key, the first argument; got {type(key).__name__}. Use jax.random.key(0).")
+    check_beta(beta)
+    if not isinstance(particles, int | np.integer) or particles < 32 * ISLANDS or particles % ISLANDS:
+        raise ValueError(
+            f"particles must be a multiple of {ISLANDS}, at least {32 * ISLANDS}; got {particles!r}. The default, "
+            "2048, serves models of up to some tens of parameters."
+        )
+    return target(model, args, kwargs)
+
+
+def _climb(key: Any, density: Target, data: Any, beta: float, particles: int) -> _smc.Climb:
+    at = jnp.asarray(beta, float)
+    return _smc.climb(key, density, data, at, islands=ISLANDS, particles=particles // ISLANDS)
+
+
+def _energy_of_islands(climb: _smc.Climb, beta: float) -> FreeEnergy:
+    """The mean of the evidences of the islands, and the error of that mean from their spread."""
+    rungs = int(climb.rungs)
+    log_z = np.asarray(climb.log_evidence[rungs], dtype=np.float64)
+    at = float(climb.betas[rungs])
+    dead = int((~np.isfinite(log_z)).sum())
+    if dead or at < float(jnp.asarray(beta, float)):
+        why = (
+            f"in {dead} of {ISLANDS} islands no draw of the prior gives the data a positive density"
+            if dead
+            else f"the ladder ended at beta={at:.3g} after {rungs} rungs"
+        )
+        fix = "Look at the prior: it hardly meets the data. Use more particles, or a prior that does."
+        return FreeEnergy(np.nan, np.nan, beta, "tempered SMC", (f"{why}. {fix}",), {})
+    z = np.exp(log_z - log_z.max())
+    se = float(STUDENT * z.std(ddof=1) / z.mean() / np.sqrt(ISLANDS))
+    problems = []
+    if se > 0.5:
+        problems.append(
+            f"the {ISLANDS} islands disagree: their log evidences spread by {log_z.std(ddof=1):.1f} nats, so that the "
+            "error of the mean is itself unknown. Use more particles."
+        )
+    accepted = np.asarray(climb.acceptance[1 : rungs + 1])
+    if accepted.min() < 0.1:
+        problems.append(
+            f"only {accepted.min():.0%} of the moves are accepted at "
+            f"beta={float(climb.betas[1 + accepted.argmin()]):.3g}: the particles stand still there. Reparametrize."
+        )
+    value = -(np.log(z.mean()) + log_z.max()) / beta
+    return FreeEnergy(float(value), se / beta, beta, "tempered SMC", tuple(problems), {"rungs": rungs})
+
+
+@partial(jax.jit, static_argnames="density")
+def _normal_ratios(key: Any, density: Target, data: Any, beta: Any, climb: _smc.Climb) -> Any:
+    """Log ratios of the joint density to a normal fitted to half of the islands: at the other half, at its draws."""
+    d, half = density.dimension, ISLANDS // 2
+    fitted, met = climb.u[:half].reshape(-1, d), climb.u[half:].reshape(-1, d)
+    mean, chol = fitted.mean(0), _smc.cholesky(fitted, climb.chol)
+
+    def log_q(z):
+        return -0.5 * (z**2).sum(1) - jnp.log(jnp.diagonal(chol)).sum() - 0.5 * d * jnp.log(2 * jnp.pi)
+
+    z = jax.random.normal(key, (2 * len(met), d), met.dtype)
+    log_prior, log_lik = _smc.evaluate(density, data, mean + z @ chol.T, values=True)
+    new = log_prior + beta * log_lik - log_q(z)
+    at_draws = jax.scipy.linalg.solve_triangular(chol, (met - mean).T, lower=True).T
+    joint = (climb.log_prior + beta * climb.log_lik)[half:].ravel()
+    return joint - log_q(at_draws), jnp.where(jnp.isnan(new), -jnp.inf, new)
+
+
+def _bridge(key: Any, density: Target, data: Any, beta: float, climb: _smc.Climb) -> FreeEnergy:
+    at_draws, at_proposals = _normal_ratios(key, density, data, beta, climb)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SltWarning)  # its problems travel in the record
+        return bridge_sampling(at_draws, at_proposals, beta=beta, chains=ISLANDS // 2)
+
+
+def _warn(energy: FreeEnergy) -> None:
+    if energy.problems:
+        warnings.warn(" Also, ".join(energy.problems), SltWarning, stacklevel=3)
