@@ -35,7 +35,7 @@ _FUNCTIONS = {
     "check": "grading",
     "hint": "grading",
 }
-_MODULES = ("conjugate", "data", "experiment", "grading", "losses", "plots", "quadrature", "triple")
+_MODULES = ("conjugate", "data", "experiment", "grading", "losses", "plots", "quadrature", "rlct", "triple")
 
 __all__ = [
     "MeanSE",
@@ -65,6 +65,7 @@ __all__ = [
     "pareto_k",
     "plots",
     "quadrature",
+    "rlct",
     "to_datatree",
     "training_loss",
     "triple",
@@ -72,7 +73,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from slt import conjugate, data, experiment, grading, losses, plots, quadrature, triple
+    from slt import conjugate, data, experiment, grading, losses, plots, quadrature, rlct, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree

@@ -18,6 +18,7 @@ FLOORS = {
     "_arviz": 0,
     "_nodes": 1,
     "losses": 1,
+    "rlct": 1,
     "triple": 2,
     "_sites": 2,
     "conjugate": 3,
@@ -108,7 +109,7 @@ def test_the_export_list_is_what_the_modules_have():
 def documented():
     """Public functions and classes: those of the export list and those of the public modules."""
     found = {name: getattr(slt, name) for name in PUBLIC}
-    for module in ("conjugate", "experiment", "quadrature", "plots", "data"):
+    for module in ("conjugate", "experiment", "quadrature", "plots", "data", "rlct"):
         for name, value in vars(getattr(slt, module)).items():
             ours = str(getattr(value, "__module__", "")).startswith(f"slt.{module}")
             if not name.startswith("_") and callable(value) and ours:

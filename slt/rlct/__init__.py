@@ -1,7 +1,29 @@
-"""Exact real log canonical thresholds and their multiplicities (floor 1)."""
+r"""Exact real log canonical thresholds: the learning coefficient $\lambda$ and its multiplicity m (floor 1).
+
+`learning_coefficient` is the front door; `normal_crossing`, `newton`, `blow_up`, `resolve` are the methods behind it.
+The other functions are families of models whose pairs are known in closed form.
+"""
 
 from slt.rlct._deep_linear import deep_linear
+from slt.rlct._front import learning_coefficient
+from slt.rlct._newton import NewtonCertificate, newton
+from slt.rlct._normal_crossing import normal_crossing
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._reduced_rank import Stratum, reduced_rank, reduced_rank_strata
+from slt.rlct._resolve import Chart, Resolution, blow_up, resolve
 
-__all__ = ["LearningCoefficient", "Stratum", "deep_linear", "reduced_rank", "reduced_rank_strata"]
+__all__ = [
+    "Chart",
+    "LearningCoefficient",
+    "NewtonCertificate",
+    "Resolution",
+    "Stratum",
+    "blow_up",
+    "deep_linear",
+    "learning_coefficient",
+    "newton",
+    "normal_crossing",
+    "reduced_rank",
+    "reduced_rank_strata",
+    "resolve",
+]
