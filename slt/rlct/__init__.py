@@ -5,8 +5,13 @@ The other functions are families of models whose pairs are known in closed form.
 """
 
 from slt.rlct._deep_linear import deep_linear
+from slt.rlct._factors import factor_analysis
 from slt.rlct._front import learning_coefficient
+from slt.rlct._latent import latent_class, naive_bayes
+from slt.rlct._mixtures import mixture, multinomial_mixture
+from slt.rlct._networks import three_layer, vandermonde
 from slt.rlct._newton import NewtonCertificate, newton
+from slt.rlct._nonnegative import nonnegative_matrix_factorization, stochastic_matrix_factorization
 from slt.rlct._normal_crossing import normal_crossing
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._reduced_rank import Stratum, reduced_rank, reduced_rank_strata
@@ -20,10 +25,19 @@ __all__ = [
     "Stratum",
     "blow_up",
     "deep_linear",
+    "factor_analysis",
+    "latent_class",
     "learning_coefficient",
+    "mixture",
+    "multinomial_mixture",
+    "naive_bayes",
     "newton",
+    "nonnegative_matrix_factorization",
     "normal_crossing",
     "reduced_rank",
     "reduced_rank_strata",
     "resolve",
+    "stochastic_matrix_factorization",
+    "three_layer",
+    "vandermonde",
 ]
