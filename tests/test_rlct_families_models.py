@@ -224,9 +224,9 @@ def log_evidence_of_a_network(n, true):
 
 @pytest.mark.parametrize("true", [0, 1])
 def test_the_evidence_of_a_network_of_two_units_has_that_slope(true):
-    # lambda = 2/3 for truth zero, 5/4 for one true unit, read from the divergence itself. The slopes seen at n = 1e10 and
-    # 1e12 are 0.665, 0.6663 and 1.260, 1.2542: the error shrinks by more than 2 and is below 0.005. Kills: 3/2 (the
-    # surplus unit at zero), 1 (the surplus unit free), 5/6 (every unit free of the others).
+    # lambda = 2/3 for truth zero, 5/4 for one true unit, read from the divergence itself. The slopes seen at n = 1e10
+    # and 1e12 are 0.665, 0.6663 and 1.260, 1.2542: the error shrinks by more than 2 and is below 0.005. Kills: 3/2
+    # (the surplus unit at zero), 1 (the surplus unit free, or two units at zero that do not help each other).
     n = 1e12
     slope = (log_evidence_of_a_network(n / 4, true) - log_evidence_of_a_network(n * 4, true)) / np.log(16)
     rlct, multiplicity = pair(three_layer(2, true_hidden=true))

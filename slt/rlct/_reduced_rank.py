@@ -48,7 +48,17 @@ SOURCE = "Aoyagi and Watanabe (2005), Neural Networks 18, 924-933"
 
 
 class Stratum(NamedTuple):
-    """Certificate at a point: `regular` directions that vanish, and the sizes of the product of two that is left."""
+    r"""Certificate of reduced rank regression at a point: what vanishes there, and the singular product that is left.
+
+    $$2\lambda = \text{regular} + 2\lambda_0(M - a,\ H - a - b + r,\ N - b)$$
+
+    **Arguments:** `regular`: the number $Na + Mb - ab$ of coordinates that vanish. `product`: the sizes (inputs,
+    hidden, outputs) of the product of two matrices at the origin that is left.
+    **Source:** the module's derivation.
+
+    >>> reduced_rank(3, 2, 3, 1, at=(1, 1)).certificate
+    Stratum(regular=5, product=(2, 1, 2))
+    """
 
     regular: int
     product: tuple[int, int, int]
