@@ -15,6 +15,8 @@ from slt.rlct._pair import strip
 from slt.rlct._polyhedron import Face, coordinates_in, dot, lattice_basis
 from slt.rlct._reals import Undecided, count_roots, plane_zero, real_roots, slice_at, univariate
 
+MOST_TERMS = 60
+
 
 @dataclass(frozen=True)
 class FaceReport:
@@ -45,7 +47,7 @@ def inspect_face(polys: list[PolyElement], face: Face) -> FaceReport:
         return FaceReport(True)
     differences = [[a - b for a, b in zip(e, min(g), strict=True)] for g in live.values() for e in g]
     basis = lattice_basis(differences)
-    if len(basis) > 2:
+    if len(basis) > 2 or (len(basis) == 2 and sum(map(len, live.values())) > MOST_TERMS):
         return FaceReport(None)
     on_torus = {i: in_basis(g, basis) for i, g in live.items()}
     try:

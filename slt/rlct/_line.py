@@ -43,7 +43,7 @@ def line(pair: Pair, label: str, pinned: tuple[int, ...], j: int, search) -> Nod
             for domain, root in real_roots(q):
                 place = f"at {t} = {domain.to_sympy(root)}"
                 nodes.append(search.point(pair.shift(j, domain, root), place))
-        except (Undecided, NotImplementedError) as why:
+        except Undecided as why:
             nodes.append(unsettled(f"at a root of {q.as_expr()}", pair, str(why)))
     return combine(label, pair, f"{len(nodes)} parts of the line", nodes)
 

@@ -8,10 +8,11 @@ from itertools import combinations
 
 from sympy.polys.rings import PolyElement, ring
 
+from slt.rlct._curve import curve
 from slt.rlct._faces import common_zeros
 from slt.rlct._line import line
 from slt.rlct._pair import Pair
-from slt.rlct._reals import Undecided, count_roots, critical_values, real_roots, samples, slice_at, univariate
+from slt.rlct._reals import Undecided, count_roots, critical_values, samples, slice_at, univariate
 from slt.rlct._tree import Node, combine, crossing, unsettled
 
 
@@ -22,9 +23,9 @@ def plane(pair: Pair, label: str, pinned: tuple[int, ...], free: tuple[int, int]
     held = [(pair.k[i], pair.h[i]) for i in pinned]
     nodes = [crossing("at a general point", pair, held, "normal crossing")] if held else []
     curves = _curves(pair, pinned, free)
-    simple = {c: powers for c, (powers, power) in curves.items() if power == 1}
+    simple = {c: (powers, place) for c, (powers, place, contact) in curves.items() if contact == 1}
     try:
-        for c, powers in simple.items():
+        for c, (powers, _) in simple.items():
             if has_smooth_real_point(c):
                 where = f"on {_name(c, pair, free)} = 0"
                 nodes.append(crossing(where, pair, [*held, powers], "normal crossing"))
@@ -38,18 +39,18 @@ def plane(pair: Pair, label: str, pinned: tuple[int, ...], free: tuple[int, int]
 
 
 def _curves(pair: Pair, pinned, free) -> dict[PolyElement, tuple]:
-    """Irreducible curves in the plane, each with the powers of the factor on it and the multiplicity of contact."""
+    """Irreducible curves in the plane: powers and place of the factor that holds it, and multiplicity of contact."""
     small = ring("s,t", pair.ring.domain)[0]
     surfaces = [(g, pair.k[j], pair.h[j]) for j, g in zip(free, small.gens, strict=True) if pair.k[j] or pair.h[j]]
     for f in pair.factors:
         flat = {tuple(e[j] for j in free): c for e, c in f.poly.terms() if not any(e[i] for i in pinned)}
         surfaces.append((small.from_dict(flat), f.k, f.h))
     curves: dict = {}
-    for p, k, h in surfaces:
+    for place, (p, k, h) in enumerate(surfaces):
         for c, e in p.factor_list()[1] if not p.is_ground else ():
             c = c.monic()
-            powers, count = curves.get(c, ((k, h), 0))
-            curves[c] = (powers, count + e)
+            powers, first, count = curves.get(c, ((k, h), place, 0))
+            curves[c] = (powers, first, count + e)
     return curves
 
 
@@ -84,42 +85,35 @@ def _along(pair: Pair, c: PolyElement, pinned, free, search) -> Node:
             image = gens[moved] + pair.ring.from_dict({_lift(e, pair, free): v for e, v in rest.terms()})
             straight = pair if image == gens[moved] else pair.substitute({moved: image})
             return line(straight, where, tuple(sorted((*pinned, moved))), other, search)
-    return unsettled(where, pair, "the factors meet along a curve that is no graph")
+    return curve(pair, c, where, (pinned[0], free), search)
 
 
 def _crossings(pair: Pair, simple, held, free, search) -> list[Node]:
     """The singular points of simple curves and the points where two of them meet."""
-    nodes, seen = [], set()
-    for group in [(c,) for c in simple] + list(combinations(simple, 2)):
-        system = list(group) if len(group) == 2 else [group[0], *(group[0].diff(x) for x in group[0].ring.gens)]
+    nodes, systems = [], [[c, *(c.diff(x) for x in c.ring.gens)] for c in simple]
+    for group in combinations(simple, 2):
         try:
-            if len(group) == 2 and (node := _normal(pair, group, simple, held, free)):
-                nodes += node
-                continue
-            for domain, root, common in common_zeros(system):
-                for field, other in real_roots(common):
-                    place = (field.to_sympy(other), domain.to_sympy(root))
-                    if place not in seen:
-                        seen.add(place)
-                        here = pair.shift(free[1], domain, root).shift(free[0], field, other)
-                        label = f"at {pair.ring.gens[free[0]]} = {place[0]}, {pair.ring.gens[free[1]]} = {place[1]}"
-                        nodes.append(search.point(here, label))
-        except (Undecided, NotImplementedError) as why:
-            nodes.append(unsettled("where " + " and ".join(_name(c, pair, free) for c in group), pair, str(why)))
-    return nodes
+            easy = _normal(pair, group, simple, held, free)
+        except Undecided:
+            easy = None
+        nodes += easy or []
+        systems += [list(group)] if easy is None else []
+    return nodes + search.points(pair, systems, free)
 
 
 def _normal(pair: Pair, group, simple, held, free) -> list[Node] | None:
-    """The meeting points of two curves, if the curves cross transversally there and no third one is present."""
+    """The meeting points of curves of two factors, if they cross transversally there and no third one is present."""
     p, q = group
-    (s, t), jacobian = p.ring.gens, None
+    if simple[p][1] == simple[q][1]:  # one factor, singular or tangent to the plane where its two curves meet
+        return None
+    s, t = p.ring.gens
     jacobian = p.diff(s) * q.diff(t) - p.diff(t) * q.diff(s)
     if not any(True for _ in common_zeros([p, q])):
-        return [crossing("no common point", pair, [(0, 0)], "K does not vanish")]
+        return []
     for r in (jacobian, *(c for c in simple if c not in group)):
         if not r.is_ground and (not r.rem(p) or any(True for _ in common_zeros([p, q, r]))):
             return None
         if not r:
             return None
     where = f"where {_name(p, pair, free)} = {_name(q, pair, free)} = 0"
-    return [crossing(where, pair, [*held, simple[p], simple[q]], "normal crossing")]
+    return [crossing(where, pair, [*held, simple[p][0], simple[q][0]], "normal crossing")]

@@ -1,38 +1,60 @@
 """Resolution at a point: the polyhedron, then new coordinates, then a blow-up (floor 1)."""
 
 from itertools import combinations
+from time import monotonic
 
-from slt.rlct._faces import initial_form
+from slt.rlct._bend import bent_coordinates
+from slt.rlct._faces import common_zeros, initial_form
 from slt.rlct._line import line
 from slt.rlct._pair import Pair
 from slt.rlct._plane import plane
+from slt.rlct._reals import Undecided, real_roots
 from slt.rlct._toric import Toric, toric
 from slt.rlct._tree import Node, combine, leaf, unsettled
 
-MOST_SHEARS = 10
-MOST_TERMS = 600
+MOST_SHEARS = 6
+SECONDS = 30.0  # after which no further chart is opened
+MOST_TERMS = {1: 1000, 2: 1000, 3: 250}
 
 
 class Search:
-    """The limits of one resolution, and its two recursive steps for `line` and `plane`."""
+    """The limits of one resolution, and its recursive steps for `line`, `plane` and `curve`."""
 
-    def __init__(self, charts: int):
-        self.left = charts
+    def __init__(self, charts: int, seconds: float = SECONDS):
+        self.left, self.end = charts, monotonic() + seconds
 
     def spend(self, pair: Pair) -> bool:
         """Whether one more chart may be opened; a large one counts for more."""
-        terms = sum(len(f.poly) for f in pair.factors)
+        terms = _size(pair)
         self.left -= 1 + terms // 100
-        return self.left >= 0 and terms <= MOST_TERMS
+        return self.left >= 0 and terms <= MOST_TERMS[pair.dimension] and monotonic() < self.end
 
     def point(self, pair: Pair, label: str) -> Node:
         return resolve_point(pair, label, self)
+
+    def points(self, pair: Pair, systems, free) -> list[Node]:
+        """All real points of the plane of the two free coordinates where a system of polynomials vanishes."""
+        nodes, seen = [], set()
+        for system in systems:
+            try:
+                for domain, root, common in common_zeros(system):
+                    for field, other in real_roots(common):
+                        place = (field.to_sympy(other), domain.to_sympy(root))
+                        if place not in seen:
+                            seen.add(place)
+                            here = pair.shift(free[1], domain, root).shift(free[0], field, other)
+                            names = [pair.ring.gens[j] for j in free]
+                            label = ", ".join(f"{n} = {p}" for n, p in zip(names, place, strict=True))
+                            nodes.append(self.point(here, f"at {label}"))
+            except Undecided as why:
+                nodes.append(unsettled(f"where {' = '.join(map(str, system))} = 0", pair, str(why)))
+        return nodes
 
     def blow_up(self, pair: Pair, centre, pinned, free) -> list[Node]:
         return blow_up_locus(pair, centre, pinned, free, self)
 
 
-def resolve_point(pair: Pair, label: str, search: Search) -> Node:
+def resolve_point(pair: Pair, label: str, search: Search, bends: int = 2) -> Node:
     """(λ, m) of the pair at its origin, with the tree that proves it."""
     pair = pair.at_origin()
     if not any(pair.k) and not any(f.k for f in pair.factors):
@@ -40,12 +62,21 @@ def resolve_point(pair: Pair, label: str, search: Search) -> Node:
     verdict = toric(pair)
     if verdict.nondegenerate:
         return leaf(label, pair, verdict, "Newton polyhedron")
+    if monotonic() > search.end:
+        return unsettled(label, pair, "the time is spent", bound=verdict.rlct)
     straight, changes = straighten(pair, verdict)
     if changes:
-        label = f"{label}; {', '.join(changes)}"
-        pair, verdict = straight, toric(straight)
-        if verdict.nondegenerate:
-            return leaf(label, pair, verdict, "Newton polyhedron in new coordinates")
+        found = toric(straight)
+        if found.nondegenerate:
+            return leaf(f"{label}; {', '.join(changes)}", straight, found, "Newton polyhedron in new coordinates")
+        if len(changes) < MOST_SHEARS and _size(straight) <= 2 * _size(pair) + 20:
+            label, pair, verdict = f"{label}; {', '.join(changes)}", straight, found
+    for how, bent, complete in bent_coordinates(pair) if pair.dimension == 3 else ():
+        found = toric(bent)
+        if found.nondegenerate:
+            return leaf(f"{label}; {how}", bent, found, "Newton polyhedron in bent coordinates")
+        if complete and bends and search.spend(bent):
+            return resolve_point(bent, f"{label}; {how}", search, bends - 1)
     if pair.dimension > 3:
         return unsettled(label, pair, "degenerate in more than three variables", bound=verdict.rlct)
     if not search.spend(pair):
@@ -57,6 +88,10 @@ def resolve_point(pair: Pair, label: str, search: Search) -> Node:
     return combine(label, pair, f"blow-up of {names} = 0", children, bound=verdict.rlct)
 
 
+def _size(pair: Pair) -> int:
+    return sum(len(f.poly) for f in pair.factors)
+
+
 def straighten(pair: Pair, verdict: Toric) -> tuple[Pair, list[str]]:
     r"""Shears $w_j \mapsto w_j - q$ that turn multiple factors $w_j + q$ of face polynomials into coordinates.
 
@@ -65,7 +100,7 @@ def straighten(pair: Pair, verdict: Toric) -> tuple[Pair, list[str]]:
     changes: list[str] = []
     while not verdict.nondegenerate and len(changes) < MOST_SHEARS:
         found = _shear(pair, verdict)
-        if found is None:
+        if found is None or _size(pair) > MOST_TERMS.get(pair.dimension, 250):
             break
         j, image = found
         changes.append(f"{pair.ring.gens[j]} = {image.as_expr()}")
@@ -75,18 +110,23 @@ def straighten(pair: Pair, verdict: Toric) -> tuple[Pair, list[str]]:
 
 
 def _shear(pair: Pair, verdict: Toric):
+    """(coordinate, its image) for the face with one multiple factor, of the highest multiplicity, or `None`."""
     best = None
     for face in verdict.degenerate_faces:
         count: dict = {}
         for f in pair.factors:
             for p, e in initial_form(f.poly, face.weight).factor_list()[1]:
                 count[p.monic()] = count.get(p.monic(), 0) + e
-        for p, e in count.items():
-            for j, w in enumerate(pair.ring.gens):
-                linear = pair.ring.from_dict({m: c for m, c in p.terms() if m[j]})
-                alone = len(linear) == 1 and p.degree(w) == 1 and sum(next(iter(linear))) == 1
-                if e > 1 and alone and len(p) > 1 and not (pair.k[j] or pair.h[j]) and (best is None or e > best[0]):
-                    best = (e, j, w - (p - linear).quo_ground(linear.LC))
+        multiple = [(p, e) for p, e in count.items() if e > 1 and len(p) > 1]
+        if len(multiple) != 1 or (best is not None and multiple[0][1] <= best[0]):
+            continue
+        p, e = multiple[0]
+        for j, w in enumerate(pair.ring.gens):
+            linear = pair.ring.from_dict({m: c for m, c in p.terms() if m[j]})
+            alone = len(linear) == 1 and sum(next(iter(linear))) == 1
+            if alone and not (pair.k[j] or pair.h[j]):
+                best = (e, j, w - (p - linear).quo_ground(linear.LC))
+                break
     return best and best[1:]
 
 

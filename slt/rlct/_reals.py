@@ -10,6 +10,7 @@ from math import ceil, floor
 
 import mpmath
 import sympy
+from sympy.polys.polyerrors import CoercionFailed
 from sympy.polys.rings import PolyElement, ring
 
 LARGEST_DEGREE = 8  # of a number field that is adjoined for a point
@@ -132,9 +133,12 @@ def real_roots(p: PolyElement) -> list:
         elif count_roots(q):
             if not domain.is_QQ or q.degree() > LARGEST_DEGREE:
                 raise Undecided(f"a point with coordinates of degree {q.degree()} over {domain}")
-            for root in sympy.Poly(q.as_expr()).real_roots():
-                field = sympy.QQ.algebraic_field(root)
-                out.append((field, field.from_sympy(root)))
+            try:
+                for root in sympy.Poly(q.as_expr()).real_roots():
+                    field = sympy.QQ.algebraic_field(root)
+                    out.append((field, field.from_sympy(root)))
+            except (NotImplementedError, CoercionFailed) as why:
+                raise Undecided(f"the number field of a root of {q.as_expr()}") from why
     return out
 
 

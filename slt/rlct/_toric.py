@@ -46,35 +46,48 @@ def toric(pair: Pair) -> Toric:
         return Toric(rlct, m, True, None, divisors)
     supports = [minimal(f.poly) for f in pair.factors]
     polyhedron = Polyhedron(minkowski_sum(supports))
-    divisors = []
-    for u in polyhedron.normals:
-        least = [min(dot(u, e) for e in s) for s in supports]
-        a = dot(u, pair.k) + sum(f.k * n for f, n in zip(pair.factors, least, strict=True))
-        b = dot(u, pair.h) + sum(u) + sum(f.h * n for f, n in zip(pair.factors, least, strict=True))
-        divisors.append((u, Fraction(a), Fraction(b)))
+    powers = [(f.k, f.h) for f in pair.factors]
+    divisors = divisors_of(pair.k, pair.h, powers, supports, polyhedron)
     if not any(a for _, a, _ in divisors):
-        return Toric(None, None, True, polyhedron, tuple(divisors))
+        return Toric(None, None, True, polyhedron, divisors)
     bound = min(b / a for _, a, b in divisors if a)
     faces = polyhedron.compact_faces
     if len(faces) > MOST_FACES:
-        return Toric(bound, None, None, polyhedron, tuple(divisors))
+        return Toric(bound, None, None, polyhedron, divisors)
     polys = [f.poly for f in pair.factors]
     reports = {face: inspect_face(polys, face) if len(face.vertices) > 1 else FaceReport(True) for face in faces}
     bad = tuple(face for face in faces if not reports[face].nondegenerate)
     if bad:
         verdict = None if all(reports[f].nondegenerate is None for f in bad) else False
-        return Toric(bound, None, verdict, polyhedron, tuple(divisors), bad)
-    _refuse_odd(pair, reports.values())
-    ratio = {i: (f.h + 1) / f.k for i, f in enumerate(pair.factors) if f.k}
-    met = {(i,) for report in reports.values() for i in (j for zero in report.zeros for j in zero) if i in ratio}
-    rlct = min([bound, *(ratio[i] for (i,) in met)])
+        return Toric(bound, None, verdict, polyhedron, divisors, bad)
+    for i in {i for report in reports.values() for zero in report.zeros for i in zero}:
+        refuse_odd(pair.factors[i].k, f"the factor {pair.factors[i].poly.as_expr()} (local coordinates)")
+    rlct, m = weigh(divisors, powers, {face: report.zeros for face, report in reports.items()})
+    return Toric(rlct, m, True, polyhedron, divisors)
+
+
+def divisors_of(k, h, powers, supports, polyhedron: Polyhedron) -> tuple:
+    """(u, A(u), B(u)) of each facet normal u; `powers` are the (k, h) of the factors with these supports."""
+    divisors = []
+    for u in polyhedron.normals:
+        least = [min(dot(u, e) for e in s) for s in supports]
+        a = dot(u, k) + sum(p * n for (p, _), n in zip(powers, least, strict=True))
+        b = dot(u, h) + sum(u) + sum(q * n for (_, q), n in zip(powers, least, strict=True))
+        divisors.append((u, Fraction(a), Fraction(b)))
+    return tuple(divisors)
+
+
+def weigh(divisors, powers, zeros: dict[Face, tuple[tuple[int, ...], ...]]) -> tuple[Fraction, int]:
+    """(λ, m) of a nondegenerate pair; `zeros` says for every compact face which factors vanish together there."""
+    ratio = {i: (h + 1) / k for i, (k, h) in enumerate(powers) if k}
+    met = {i for sets in zeros.values() for zero in sets for i in zero if i in ratio}
+    rlct = min([b / a for _, a, b in divisors if a] + [ratio[i] for i in met])
     optimal = [u if a and b / a == rlct else None for u, a, b in divisors]
     m = 0
-    for face, report in reports.items():
-        crossing = rank([u for i in face.facets if (u := optimal[i])] or [(0,) * d])
-        strict = [sum(ratio.get(i) == rlct for i in zero) for zero in report.zeros]
-        m = max(m, crossing + max(strict, default=0))
-    return Toric(rlct, m, True, polyhedron, tuple(divisors))
+    for face, sets in zeros.items():
+        independent = rank([u for i in face.facets if (u := optimal[i])] or [(0,)])
+        m = max(m, independent + max((sum(ratio.get(i) == rlct for i in zero) for zero in sets), default=0))
+    return rlct, m
 
 
 def refuse_odd(power, what: str) -> None:
@@ -89,10 +102,3 @@ def refuse_odd(power, what: str) -> None:
 def _refuse_odd_coordinates(pair: Pair) -> None:
     for j, power in enumerate(pair.k):
         refuse_odd(power, f"the coordinate {pair.ring.gens[j]}")
-
-
-def _refuse_odd(pair: Pair, reports) -> None:
-    for report in reports:
-        for zero in report.zeros:
-            for i in zero:
-                refuse_odd(pair.factors[i].k, f"the factor {pair.factors[i].poly.as_expr()} (local coordinates)")
