@@ -10,10 +10,9 @@ the candidate $\frac12(p + pl - \frac{l(l-1)}2) + \frac14(p - l)(k - l)$.
 Other zeros on the exceptional sphere, or elsewhere, move weight from $D_i$ to a column $\sqrt{c_i} e_i$ for each $i$
 in a set of $j \le \min(k, p) - l$ variables. There $j(p - l) - j(j+1)/2$ coordinates more vanish and the same problem
 is left with $p - j$ variables and $k - j$ factors: its candidate is larger by $\frac j4(p - k - 1)$. Each candidate is
-an **upper bound**; so is $p(p+1)/4$ where some true parameter has a derivative onto all covariances, as for $k \ge p -
-1$ and where the coordinates above outnumber the covariances. For $p > k + 1$ the first candidate is the smallest and
-$m = 1$; for $p = k + 1$ and $l = 0$ all tie and the nested blow-ups give $m = k + 1$; for $p \le k$ and $l = 0$ the
-covariance is free and regular.
+an **upper bound**; where its coordinates outnumber the covariances, the derivative is onto and $p(p+1)/4$ takes its
+place. For $p > k + 1$ the first candidate is the smallest and $m = 1$; for $p = k + 1$ and $l = 0$ all tie and the
+nested blow-ups give $m = k + 1$; for $p \le k$ and $l = 0$ the covariance is free and regular.
 
 The value is **exact** where there are no further zeros. These would be $\sum_{i \in J} c_i p_i p_i^T$ of rank at most
 $k - l$ with $|J| \le k + l$ (the rank of $D - D_0$), not of the kind above. They do not exist
@@ -65,10 +64,8 @@ def factor_analysis(variables: int, factors: int, true_factors: int) -> Learning
     if _no_further_zeros(p, k, l):
         multiplicity = k + 1 if l == 0 and p == k + 1 else 1
         return LearningCoefficient(_candidate(p, k, l, 0), multiplicity, "exact", SOURCE)
-    bounds = [_candidate(p, k, l, j) for j in range(min(k, p) - l + 1)]
-    if k >= p - 1:
-        bounds.append(Fraction(p * (p + 1), 4))
-    return LearningCoefficient(min(bounds), None, "upper bound", SOURCE)
+    bound = min(_candidate(p, k, l, j) for j in range(min(k, p) - l + 1))
+    return LearningCoefficient(bound, None, "upper bound", SOURCE)
 
 
 def _candidate(p: int, k: int, l: int, j: int) -> Fraction:  # noqa: E741
