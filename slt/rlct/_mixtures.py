@@ -37,7 +37,12 @@ def _check(components: int, true_components: int, concentration: Real) -> tuple[
 
 
 def mixture(
-    components: int, true_components: int, *, dimension: int = 1, concentration: Real = 1
+    components: int,
+    true_components: int,
+    *,
+    dimension: int = 1,
+    concentration: Real = 1,
+    strongly_identifiable: bool = True,
 ) -> LearningCoefficient:
     r"""Learning coefficient of a mixture of normal distributions of known covariance, or of Poisson distributions.
 
@@ -49,7 +54,10 @@ def mixture(
 
     **Arguments:** `components` $H$. `true_components`: $r$, with positive weights and different locations that are
     interior (a Poisson rate is positive). `dimension`: $d$ of the location, 1 for Poisson. `concentration`: $\varphi$.
-    **Returns:** `LearningCoefficient`, exact.
+    `strongly_identifiable`: whether the moments of degree up to $2r$ of the mixing distribution are linear functions of
+    the mixture, as for the models above. Use `False` for other smooth components, such as normal distributions whose
+    means and variances are both fitted ($d = 2$).
+    **Returns:** `LearningCoefficient`, exact, or an upper bound without $m$ where not strongly identifiable.
     **Raises:** `ValueError` if a size is no positive integer, if `true_components` exceeds `components`, or if
     `concentration` is not positive.
     **Source:** the module's derivation; for $d = \varphi = 1$ the value $(3r + H - 2)/4$ of Sato and Watanabe (2019).
@@ -59,7 +67,9 @@ def mixture(
     """
     h, r, phi = _check(components, true_components, concentration)
     rlct, multiplicity = _surplus(h, r, check_size("dimension", dimension), phi)
-    return LearningCoefficient(rlct, multiplicity, "exact", SOURCE)
+    if strongly_identifiable:
+        return LearningCoefficient(rlct, multiplicity, "exact", SOURCE)
+    return LearningCoefficient(rlct, None, "upper bound", SOURCE)
 
 
 def multinomial_mixture(
