@@ -14,15 +14,16 @@ an **upper bound**; where its coordinates outnumber the covariances, the derivat
 place. For $p > k + 1$ the first candidate is the smallest and $m = 1$; for $p = k + 1$ and $l = 0$ all tie and the
 nested blow-ups give $m = k + 1$; for $p \le k$ and $l = 0$ the covariance is free and regular.
 
-The value is **exact** where there are no further zeros. These would be $\sum_{i \in J} c_i p_i p_i^T$ of rank at most
-$k - l$ with $|J| \le k + l$ (the rank of $D - D_0$), not of the kind above. They do not exist
+The value is **exact** where there are no further zeros, on the exceptional spheres or elsewhere. Those on a sphere
+have $\sum_{i \in J} c_i p_i p_i^T$ of rank at most $k - l$; elsewhere $\Lambda\Lambda^T = \Lambda_0\Lambda_0^T +
+\sum_{i \in J} c_i e_i e_i^T$ has rank at most $k$, and then $|J| \le k + l$.
 
-- for $l = 0$: the rows of $\Lambda$ are orthogonal, and those that are not zero form $J$;
-- for $p \ge k + 2l$: any $p - l \ge |J|$ of the $p_i$ are linearly independent;
-- for $k = l$: by Sard's theorem a generic truth has only true parameters where the derivative has the rank of the
-  model's dimension, $\min\{p + pl - l(l-1)/2, p(p+1)/2\}$ (Drton, Sturmfels and Sullivant, 2007): $m = 1$;
-- for $k = l + 1$ and $\max(2l + 1, p - 1) \le q(q-1)/2$, $q = p - l$: a point of the span of so few general points
-  $p_i p_i^T$ of the Veronese variety is on the variety only if it is one of them (the generalized trisecant lemma).
+- $l = 0$: the rows of $\Lambda$ are orthogonal, and those that are not zero form $J$.
+- $p \ge k + 2l$: any $p - l$ of the $p_i$ are linearly independent. On a sphere $|J| > p - l$ would make the rank at
+  least $2(p - l) - |J| \ge p - 2l > k - l$; elsewhere $|J| \le p - l$. So the $c_i$ are positive, the ranks are $|J|$
+  and $l + |J|$, and $|J| \le k - l$ as above. The third order and beyond change neither the zeros nor the coordinates.
+- $k = l$: by Sard's theorem a generic truth has only true parameters where the derivative has the rank of the model's
+  dimension, $\min\{p + pl - l(l-1)/2, p(p+1)/2\}$ (Drton, Sturmfels and Sullivant, 2007), and $m = 1$.
 """
 
 from fractions import Fraction
@@ -30,7 +31,7 @@ from fractions import Fraction
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._sizes import check_at_most, check_size
 
-SOURCE = "nested polar blow-ups (slt.rlct._factors); values of Drton and Plummer (2017), JRSS B 79, table 2"
+SOURCE = "nested polar blow-ups (slt.rlct._factors); bound of Drton, Gross, Kosta, Leykin, Sullivant, Windisch (2025)"
 
 
 def factor_analysis(variables: int, factors: int, true_factors: int) -> LearningCoefficient:
@@ -46,11 +47,13 @@ def factor_analysis(variables: int, factors: int, true_factors: int) -> Learning
     **Arguments:** `variables` $p$, `factors` $k$, `true_factors` $l$: the truth is generic among the models with $l$
     factors. (With few nonzero covariances it is not: one factor and one nonzero covariance have
     $\lambda = (2p - 1)/2$.) The prior is positive.
-    **Returns:** `LearningCoefficient`, exact for $l = 0$, for $p \ge k + 2l$, for $k = l$, and in some cases more with
-    $k = l + 1$, such as $p = 6$, $k = 3$, $l = 2$; otherwise an upper bound without $m$.
+    **Returns:** `LearningCoefficient`, exact for $l = 0$, $p \ge k + 2l$ and $k = l$; otherwise an upper bound without
+    $m$.
     **Raises:** `ValueError` if a size is no integer or negative, if `true_factors` exceeds `factors`, or if there are
     as many true factors as variables.
-    **Source:** Drton and Plummer (2017), table 2, for $p = 6$ and $k \le 3$; the module's derivation.
+    **Source:** the module's derivation. Drton, Gross, Kosta, Leykin, Sullivant and Windisch (2025), arXiv 2511.15419:
+    the formula as an upper bound, exact for diagonal and generic one-factor truths; Drton and Plummer (2017), JRSS B
+    79, table 2: its values for $p = 6$, $k \le 3$.
 
     >>> [str(factor_analysis(6, 2, l).rlct) for l in (0, 1, 2)]
     ['6', '29/4', '17/2']
@@ -61,7 +64,7 @@ def factor_analysis(variables: int, factors: int, true_factors: int) -> Learning
     check_at_most("true_factors", l, p - 1, "fewer than the variables, for a covariance that is not free")
     if l == 0 and k >= p:
         return LearningCoefficient(Fraction(p * (p + 1), 4), 1, "exact", "the covariance is free: a regular model")
-    if _no_further_zeros(p, k, l):
+    if l in (0, k) or p >= k + 2 * l:
         multiplicity = k + 1 if l == 0 and p == k + 1 else 1
         return LearningCoefficient(_candidate(p, k, l, 0), multiplicity, "exact", SOURCE)
     bound = min(_candidate(p, k, l, j) for j in range(min(k, p) - l + 1))
@@ -74,10 +77,3 @@ def _candidate(p: int, k: int, l: int, j: int) -> Fraction:  # noqa: E741
     if regular >= p * (p + 1) // 2:
         return Fraction(p * (p + 1), 4)
     return Fraction(regular, 2) + Fraction((p - l - j) * (k - l - j), 4)
-
-
-def _no_further_zeros(p: int, k: int, l: int) -> bool:  # noqa: E741
-    if l in (0, k) or p >= k + 2 * l:
-        return True
-    q = p - l
-    return k == l + 1 and 2 * (2 * l + 1) <= q * (q - 1) and 2 * (p - 1) <= q * (q - 1)

@@ -20,7 +20,7 @@ from numbers import Real
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._sizes import check_at_most, check_exponent, check_size
 
-SOURCE = "second moments of nonnegative weights (slt.rlct._mixtures); Sato and Watanabe (2019), arXiv 1912.13289"
+SOURCE = "second moments of nonnegative weights (slt.rlct._mixtures); compare Sato and Watanabe (2019)"
 
 
 def _surplus(components: int, true: int, dimension: int, phi: Fraction) -> tuple[Fraction, int]:
@@ -60,7 +60,8 @@ def mixture(
     **Returns:** `LearningCoefficient`, exact, or an upper bound without $m$ where not strongly identifiable.
     **Raises:** `ValueError` if a size is no positive integer, if `true_components` exceeds `components`, or if
     `concentration` is not positive.
-    **Source:** the module's derivation; for $d = \varphi = 1$ the value $(3r + H - 2)/4$ of Sato and Watanabe (2019).
+    **Source:** the module's derivation, $(3r + H - 2)/4$ for $d = \varphi = 1$; compare Sato and Watanabe (2019), arXiv
+    1912.13289, on Poisson mixtures.
 
     >>> mixture(3, 1).rlct, mixture(3, 1, dimension=2).multiplicity
     (Fraction(1, 1), 3)
