@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from slt.rlct import _blocks
 from slt.rlct._faces import evidently_positive
-from slt.rlct._global import homogeneous, one_variable
+from slt.rlct._global import homogeneous, one_variable, refuse_negative_values
 from slt.rlct._newton import MOST_DIMENSIONS, MOST_POINTS, newton_value
 from slt.rlct._parse import Problem, parse
 from slt.rlct._polyhedron import minimal
@@ -94,6 +94,7 @@ def _whole(problem: Problem) -> LearningCoefficient:
 
 def _everywhere(problem: Problem) -> LearningCoefficient:
     pair = problem.pair()
+    refuse_negative_values(problem)
     positive = tuple(f for f in pair.factors if f.poly.coeff(1) and evidently_positive(f.poly))
     if positive:
         pair = replace(pair, factors=tuple(f for f in pair.factors if f not in positive))
@@ -117,7 +118,23 @@ def _everywhere(problem: Problem) -> LearningCoefficient:
             raise ValueError(f"no real zero of K was found: {problem.kl.as_expr()}. Subtract the minimum of K.")
         return answer
     if problem.kl.coeff(1):
+        found = _constant_in_one_block(problem)
+        if found is not None:
+            return found
         raise ValueError("K does not vanish at the origin; pass at= a zero of K.")
     answer = _local(problem)
     source = f"the origin, where {answer!r}; not proved to be the least over all zeros"
     return LearningCoefficient(Fraction(answer.rlct), None, "upper bound", source, answer)
+
+
+def _constant_in_one_block(problem: Problem) -> LearningCoefficient | None:
+    """K = c + sum of blocks, where c belongs to one block that then vanishes somewhere; so each summand is >= 0."""
+    parts = _blocks.summands(problem)
+    for i, part in enumerate(parts) if len(parts) > 1 else ():
+        shifted = replace(part, kl=part.kl + part.ring.ground_new(problem.kl.coeff(1)))
+        try:
+            found = [_everywhere(shifted if n == i else p) for n, p in enumerate(parts)]
+        except ValueError:
+            continue
+        return _blocks.add(parts, found)
+    return None

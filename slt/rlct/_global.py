@@ -4,16 +4,21 @@ If positive weights make K and prior quasi-homogeneous, $w \mapsto (t^{u_1} w_1,
 into every neighbourhood of the origin along points with the same pair; and the pair of a point is the least near it.
 """
 
+import random
 from fractions import Fraction
 
 import numpy as np
 from scipy.optimize import linprog
+from sympy.polys.rings import PolyElement
 
 from slt.rlct._pair import Pair
+from slt.rlct._parse import Problem
 from slt.rlct._polyhedron import dot
-from slt.rlct._reals import count_roots, univariate
+from slt.rlct._reals import count_roots, sign, univariate
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._toric import refuse_odd
+
+SAMPLES = 60
 
 
 def homogeneous(pair: Pair) -> tuple[Fraction, ...] | None:
@@ -30,6 +35,23 @@ def homogeneous(pair: Pair) -> tuple[Fraction, ...] | None:
         return None
     weights = tuple(Fraction(float(x)).limit_denominator(5040) for x in found.x)
     return weights if all(dot(weights, r) == 0 for r in rows) and min(weights) > 0 else None
+
+
+def refuse_negative_values(problem: Problem) -> None:
+    """Look at some rational points; a negative value there is a proof, with the point."""
+    rng, domain = random.Random(0), problem.ring.domain
+    for number in range(SAMPLES):
+        scale = (1, 10, 100)[number % 3]
+        point = [Fraction(rng.randint(-30, 30), 10 * scale // (1 + number % 2)) for _ in problem.variables]
+        value = problem.kl
+        for coordinate in point:
+            value = value.evaluate(0, domain.convert(coordinate)) if isinstance(value, PolyElement) else value
+        if sign(value, domain) < 0:
+            where = ", ".join(f"{v} = {p}" for v, p in zip(problem.variables, point, strict=True))
+            raise ValueError(
+                f"K must be nonnegative, but at {where} it is {domain.to_sympy(value)}. If K is only valid near a point "
+                "(a Taylor polynomial), pass that point as at=."
+            )
 
 
 def one_variable(pair: Pair) -> LearningCoefficient:

@@ -1,5 +1,6 @@
 """Resolution at a point: the polyhedron, then new coordinates, then a blow-up (floor 1)."""
 
+from fractions import Fraction
 from itertools import combinations
 from time import monotonic
 
@@ -9,6 +10,7 @@ from slt.rlct._line import line
 from slt.rlct._pair import Pair
 from slt.rlct._plane import plane
 from slt.rlct._reals import Undecided, real_roots
+from slt.rlct._split import quadratic, split
 from slt.rlct._toric import Toric, toric
 from slt.rlct._tree import Node, combine, leaf, unsettled
 
@@ -69,8 +71,12 @@ def resolve_point(pair: Pair, label: str, search: Search, bends: int = 2) -> Nod
         found = toric(straight)
         if found.nondegenerate:
             return leaf(f"{label}; {', '.join(changes)}", straight, found, "Newton polyhedron in new coordinates")
-        if len(changes) < MOST_SHEARS and _size(straight) <= 2 * _size(pair) + 20:
-            label, pair, verdict = f"{label}; {', '.join(changes)}", straight, found
+    for candidate, done in ((pair, []), (straight, changes)) if changes else ((pair, []),):
+        node = _quadratic(candidate, "; ".join([label, *done]), search)
+        if node is not None:
+            return node
+    if changes and len(changes) < MOST_SHEARS and _size(straight) <= 2 * _size(pair) + 20:
+        label, pair, verdict = f"{label}; {', '.join(changes)}", straight, found
     for how, bent, complete in bent_coordinates(pair) if pair.dimension == 3 else ():
         found = toric(bent)
         if found.nondegenerate:
@@ -86,6 +92,26 @@ def resolve_point(pair: Pair, label: str, search: Search, bends: int = 2) -> Nod
     children = blow_up_locus(pair, centre, pinned, (), search)
     names = ", ".join(str(pair.ring.gens[j]) for j in centre)
     return combine(label, pair, f"blow-up of {names} = 0", children, bound=verdict.rlct)
+
+
+def _quadratic(pair: Pair, label: str, search: Search) -> Node | None:
+    """The pair where K is a square of a coordinate plus a function of the others, exactly or as a power series."""
+    if pair.dimension == 1:
+        return None
+    parted = quadratic(pair)
+    if parted is not None:
+        j, rest = parted
+        name = pair.ring.gens[j]
+        if rest is None:
+            return Node(label, pair, Fraction(1, 2), 1, True, f"K lies between multiples of {name}**2")
+        child = resolve_point(rest, f"on {name} = 0", search)
+        if child.rlct is None:
+            return None
+        rlct = child.rlct + Fraction(1, 2)
+        how = f"K lies between multiples of {name}**2 + (K at {name} = 0)"
+        return Node(label, pair, rlct, child.multiplicity, child.exact, how, (child,)) if child.exact else None
+    series = split(pair, straighten)
+    return None if series is None else Node(label, pair, series[0], series[1], True, series[2])
 
 
 def _size(pair: Pair) -> int:
