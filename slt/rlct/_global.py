@@ -49,8 +49,8 @@ def refuse_negative_values(problem: Problem) -> None:
         if sign(value, domain) < 0:
             where = ", ".join(f"{v} = {p}" for v, p in zip(problem.variables, point, strict=True))
             raise ValueError(
-                f"K must be nonnegative, but at {where} it is {domain.to_sympy(value)}. If K is only valid near a point "
-                "(a Taylor polynomial), pass that point as at=."
+                f"K must be nonnegative, but at {where} it is {domain.to_sympy(value)}. If K is valid only near a "
+                "point (a Taylor polynomial), pass that point as at=."
             )
 
 
