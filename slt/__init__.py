@@ -59,7 +59,7 @@ _FUNCTIONS = {
     "check": "grading",
     "hint": "grading",
 }
-_MODULES = ("conjugate", "data", "energy", "experiment", "grading", "losses", "plots", "quadrature", "triple")
+_MODULES = ("conjugate", "data", "energy", "experiment", "grading", "losses", "plots", "quadrature", "rlct", "triple")
 
 __all__ = [
     "BayesQuartet",
@@ -108,6 +108,7 @@ __all__ = [
     "plots",
     "quadrature",
     "refit",
+    "rlct",
     "sbic",
     "stream_criteria",
     "tempered_smc",
@@ -121,7 +122,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from slt import conjugate, data, energy, experiment, grading, losses, plots, quadrature, triple
+    from slt import conjugate, data, energy, experiment, grading, losses, plots, quadrature, rlct, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt._compare import Comparison, compare
     from slt._criteria import Criteria, criteria

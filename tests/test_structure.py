@@ -23,6 +23,7 @@ FLOORS = {
     "_observations": 1,
     "_point": 1,
     "energy": 1,
+    "rlct": 1,
     "_smc": 1,
     "losses": 2,
     "_modes": 2,
@@ -124,7 +125,7 @@ def test_the_export_list_is_what_the_modules_have():
 def documented():
     """Public functions and classes: those of the export list and those of the public modules."""
     found = {name: getattr(slt, name) for name in PUBLIC}
-    for module in ("conjugate", "energy", "evidence", "experiment", "quadrature", "plots", "data"):
+    for module in ("conjugate", "energy", "evidence", "experiment", "quadrature", "plots", "data", "rlct"):
         names = getattr(getattr(slt, module), "__all__", vars(getattr(slt, module)))
         for name in names:
             value = getattr(getattr(slt, module), name)

@@ -1,0 +1,140 @@
+r"""The front door: simplify, read the polyhedron, blow up, and say which step answered (floor 1)."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+from slt.rlct import _blocks
+from slt.rlct._faces import evidently_positive
+from slt.rlct._global import homogeneous, one_variable, refuse_negative_values
+from slt.rlct._newton import MOST_DIMENSIONS, MOST_POINTS, newton_value
+from slt.rlct._parse import Problem, parse
+from slt.rlct._polyhedron import minimal
+from slt.rlct._record import LearningCoefficient
+from slt.rlct._resolve import Resolution, as_coefficient, resolve_everywhere, resolve_tree
+from slt.rlct._toric import toric
+
+
+def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
+    r"""The real log canonical threshold $\lambda$ of K and its multiplicity m, exactly where that can be proved.
+
+    $$\zeta(z) = \int K(w)^z \varphi(w)\,dw \text{ has its largest pole at } z = -\lambda, \text{ of order } m$$
+
+    With `at`, the pair of that point: of the integral over a small ball around it, an inner point of the parameter
+    space. Without `at`, the least over all real zeros of K (the prior positive wherever `prior` does not vanish). That
+    is proved for one and two variables, for K and prior quasi-homogeneous with positive weights (then the origin
+    decides), and for sums and products of such in separate variables. For other K of three and more variables the
+    answer is the pair at the origin, an *upper bound* of the global one, with the local result as `certificate`.
+
+    The steps, of which `source` names those that were used: units are left out; independent summands and factors are
+    treated apart; the Newton polyhedron, where it is really nondegenerate; shears and blow-ups (`resolve`), complete
+    for most K in two and three variables, and a bound with `status` where they are not.
+
+    **Arguments:** `K`: a polynomial with rational or real algebraic coefficients, nonnegative near its zeros; or a list
+    of generators $f_i$ for $K = \sum f_i^2$. Each symbol is a parameter. `prior`: a product of powers of polynomials,
+    read as absolute values, with positive constants and exponentials left out. `at`: a real zero of K, a dictionary
+    from symbols to numbers or the coordinates in the order of the names.
+    **Returns:** `LearningCoefficient`; `certificate` is a `NewtonCertificate`, a `Resolution`, or a tuple of
+    the blocks' results.
+    **Raises:** `ValueError` if K is no polynomial, constant, negative near a zero, or has no real zero (at the point);
+    if the prior is negative, zero or cannot be integrated.
+    **Source:** Watanabe (2009), chapters 3 and 4; the methods' own docstrings.
+
+    >>> from sympy import symbols
+    >>> a, b, c = symbols("a b c")
+    >>> learning_coefficient(a**2 * b**2)
+    LearningCoefficient(rlct=1/2, multiplicity=2, exact; Newton polyhedron)
+    >>> learning_coefficient((a - 1) ** 2 * (a**2 + b**2) ** 4, at={a: 1, b: 0}).rlct
+    Fraction(1, 2)
+    >>> learning_coefficient(a**2 * b**2 + c**4).source
+    'sum over {a, b}, {c}: 1/2 (Newton polyhedron) + 1/4 (Newton polyhedron)'
+    """
+    if at is not None:
+        return _local(parse(K, prior, at))
+    return _everywhere(parse(K, prior, None, zero=False))
+
+
+def _local(problem: Problem) -> LearningCoefficient:
+    problem, steps = _blocks.without_units(problem)
+    answer = _taken_apart(problem, _local) or _whole(problem)
+    return replace(answer, source="; ".join([*steps, answer.source])) if steps else answer
+
+
+def _taken_apart(problem: Problem, solve) -> LearningCoefficient | None:
+    """Independent summands or factors, each solved by itself."""
+    if not problem.kl.coeff(1):
+        parts = _blocks.summands(problem)
+        if len(parts) > 1:
+            return _blocks.add(parts, [solve(p) for p in parts])
+    parts = _blocks.factors(problem, problem.pair())
+    if len(parts) > 1 and problem.ring.ngens > 2:
+        return _blocks.multiply(parts, [solve(p) for p in parts])
+    return None
+
+
+def _whole(problem: Problem) -> LearningCoefficient:
+    """One block at its point: the polyhedron, then the resolution."""
+    pair = problem.pair().at_origin()
+    small = problem.ring.ngens <= MOST_DIMENSIONS and len(minimal(problem.kl)) <= MOST_POINTS
+    if not any(f.h for f in pair.factors):
+        answer = newton_value(problem, pair, toric(pair) if small else None)
+        if answer.status == "exact" or not small:
+            return answer
+    if not small:
+        raise ValueError(
+            f"a prior that is no product of coordinate powers needs at most {MOST_DIMENSIONS} parameters in one block; "
+            f"got {problem.ring.ngens}."
+        )
+    resolution = Resolution(problem.variables, problem.point, resolve_tree(pair))
+    tree = resolution.tree
+    method = tree.method if not tree.children else f"{tree.method} ({sum(1 for _ in tree.walk())} strata)"
+    answer = as_coefficient(resolution, method)
+    assert answer is not None  # K vanishes at the point, so the polyhedron bounds λ
+    return answer
+
+
+def _everywhere(problem: Problem) -> LearningCoefficient:
+    pair = problem.pair()
+    refuse_negative_values(problem)
+    positive = tuple(f for f in pair.factors if f.poly.coeff(1) and evidently_positive(f.poly))
+    if positive:
+        pair = replace(pair, factors=tuple(f for f in pair.factors if f not in positive))
+    if not any(pair.k) and not any(f.k for f in pair.factors):
+        raise ValueError(f"K has no real zero: {problem.kl.as_expr()} is positive. Subtract its minimum.")
+    if problem.ring.ngens == 1:
+        return one_variable(pair)
+    weights = homogeneous(pair)
+    if weights is not None:
+        answer = _local(problem)
+        return replace(
+            answer, source=f"{answer.source}; the origin decides (homogeneous)" if positive else answer.source
+        )
+    split = _taken_apart(problem, _everywhere) if not positive else None
+    if split is not None:
+        return split
+    if problem.ring.ngens == 2:
+        resolution = Resolution(problem.variables, (), resolve_everywhere(pair))
+        answer = as_coefficient(resolution, "resolution of the whole plane")
+        if answer is None:
+            raise ValueError(f"no real zero of K was found: {problem.kl.as_expr()}. Subtract the minimum of K.")
+        return answer
+    if problem.kl.coeff(1):
+        found = _constant_in_one_block(problem)
+        if found is not None:
+            return found
+        raise ValueError("K does not vanish at the origin; pass at= a zero of K.")
+    answer = _local(problem)
+    source = f"the origin, where {answer!r}; not proved to be the least over all zeros"
+    return LearningCoefficient(Fraction(answer.rlct), None, "upper bound", source, answer)
+
+
+def _constant_in_one_block(problem: Problem) -> LearningCoefficient | None:
+    """K = c + sum of blocks, where c belongs to one block that then vanishes somewhere; so each summand is >= 0."""
+    parts = _blocks.summands(problem)
+    for i, part in enumerate(parts) if len(parts) > 1 else ():
+        shifted = replace(part, kl=part.kl + part.ring.ground_new(problem.kl.coeff(1)))
+        try:
+            found = [_everywhere(shifted if n == i else p) for n, p in enumerate(parts)]
+        except ValueError:
+            continue
+        return _blocks.add(parts, found)
+    return None

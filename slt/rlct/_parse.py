@@ -1,0 +1,173 @@
+"""What the user writes, checked and turned into ring elements at the origin (floor 1)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import sympy
+from sympy.polys.polyerrors import CoercionFailed, PolynomialError
+from sympy.polys.polytools import parallel_poly_from_expr
+from sympy.polys.rings import PolyElement, PolyRing, ring
+
+from slt.rlct._pair import Pair, from_powers
+from slt.rlct._polyhedron import Polyhedron, minimal
+from slt.rlct._reals import sign
+
+MOST_VERTICES = 60
+
+
+@dataclass(frozen=True)
+class Problem:
+    """K and prior as ring elements, with the point moved to the origin. `generators` is set for K = sum of squares."""
+
+    variables: tuple[sympy.Symbol, ...]
+    ring: PolyRing
+    kl: PolyElement
+    prior: tuple[tuple[PolyElement, Fraction], ...]
+    point: tuple[Any, ...]
+    generators: tuple[PolyElement, ...] | None = None
+
+    def pair(self) -> Pair:
+        """Products of powers of squarefree, coprime polynomials, units included."""
+        easy = self.ring.ngens <= 4 or len(self.kl) <= 60
+        powers = [(p, Fraction(e), Fraction(0)) for p, e in self.kl.factor_list()[1]] if easy else []
+        powers = powers or [(self.kl, Fraction(1), Fraction(0))]
+        for base, h in self.prior:
+            powers += [(p, Fraction(0), e * h) for p, e in base.factor_list()[1]]
+        pair = from_powers(self.ring, powers)
+        for name, h in [*zip(self.variables, pair.h, strict=True), *((f.poly, f.h) for f in pair.factors)]:
+            if h <= -1:
+                raise ValueError(f"the prior cannot be integrated: {name} has power {h}, and it must exceed -1.")
+        return pair
+
+
+def parse(K, prior, at, *, zero: bool = True) -> Problem:
+    """Check and convert; `at` is a point (mapping or sequence) or `None` for the origin; `zero`: K is 0 there."""
+    generators = None
+    if isinstance(K, Sequence) and not isinstance(K, str):
+        generators = tuple(sympy.sympify(f) for f in K)
+        if not generators:
+            raise ValueError("K is an empty list; pass the generators f_i of K = sum of f_i**2.")
+        K = sympy.Add(*(f**2 for f in generators))
+    K = sympy.nsimplify(sympy.sympify(K), rational=True)
+    bases, powers = _prior_powers(sympy.sympify(prior))
+    symbols = K.free_symbols.union(*(b.free_symbols for b in bases)) if bases else K.free_symbols
+    variables = tuple(sorted(symbols, key=sympy.default_sort_key))
+    if not K.free_symbols:
+        raise ValueError(f"K must depend on parameters and vanish somewhere; got the constant {K}.")
+    point = _point(at, variables)
+    named = [K, *(generators or ()), *bases, *point]
+    polys, domain = _polynomials(named, variables)
+    small = ring(variables, domain)[0]
+    elements = [small.from_dict(dict(p.rep.to_dict())) for p in polys[: len(named) - len(variables)]]
+    shifts = [
+        (g, g + small.ground_new(p.rep.to_dict().get((0,) * len(variables), domain.zero)))
+        for g, p in zip(small.gens, polys[len(named) - len(variables) :], strict=True)
+    ]
+    elements = [p.compose(shifts) if any(g != q for g, q in shifts) else p for p in elements]
+    kl = elements[0]
+    if not kl:
+        raise ValueError("K is identically zero: every parameter is true, and λ is not defined.")
+    if kl.coeff(1) and zero:
+        where = ", ".join(f"{v} = {p}" for v, p in zip(variables, point, strict=True))
+        raise ValueError(
+            f"K must vanish at the point; at {where} it is {domain.to_sympy(kl.coeff(1))}. Pass at= a zero of K."
+        )
+    count = len(generators) if generators else 0
+    if not kl.coeff(1):
+        _refuse_negative(kl, where="the point")
+    return Problem(
+        variables,
+        small,
+        kl,
+        tuple(zip(elements[1 + count :], powers, strict=True)),
+        point,
+        tuple(elements[1 : 1 + count]) if generators else None,
+    )
+
+
+def _polynomials(named, variables):
+    try:
+        polys, options = parallel_poly_from_expr(named, *variables, extension=True)
+    except (PolynomialError, CoercionFailed):
+        polys, options = None, None
+    if polys is None:
+        for expr in named:
+            if not expr.is_polynomial(*variables):
+                raise ValueError(
+                    f"K and the prior's factors must be polynomials in {', '.join(map(str, variables))}; got {expr}. "
+                    "For an analytic K take its ideal or a Taylor polynomial: K may be replaced by any K' with "
+                    "c K' <= K <= C K' near the point (c, C > 0), and λ and m stay."
+                )
+        raise ValueError(f"K is not a polynomial with exact real coefficients: {named[0]}.")
+    domain = options.domain
+    domain = sympy.QQ if domain.is_ZZ or domain.is_QQ else domain
+    if not (domain.is_QQ or (domain.is_Algebraic and domain.ext.is_real)):
+        raise ValueError(
+            f"coefficients and the point must be rational or real algebraic numbers; got the domain {domain}. "
+            "A symbolic parameter must be given a value; a transcendental factor such as pi may be left out."
+        )
+    return [p.set_domain(domain) for p in polys], domain
+
+
+def _point(at, variables) -> tuple:
+    if at is None:
+        return (sympy.Integer(0),) * len(variables)
+    if isinstance(at, Mapping):
+        given = {str(name): value for name, value in at.items()}
+        unknown = set(given) - {str(v) for v in variables}
+        missing = [v for v in variables if str(v) not in given]
+        if unknown or missing:
+            raise ValueError(
+                f"at must give a value to each of {', '.join(map(str, variables))}; "
+                f"missing: {missing}, unknown: {sorted(unknown)}."
+            )
+        values = [given[str(v)] for v in variables]
+    else:
+        values = list(at)
+        if len(values) != len(variables):
+            raise ValueError(
+                f"at must have {len(variables)} coordinates, in the order {', '.join(map(str, variables))}; "
+                f"got {len(values)}. A dictionary {{symbol: value}} needs no order."
+            )
+    out = tuple(sympy.nsimplify(sympy.sympify(v), rational=True) for v in values)
+    for v, value in zip(variables, out, strict=True):
+        if not (value.is_number and value.is_real and value.is_finite):
+            raise ValueError(f"at must be a real point; got {v} = {value}.")
+    return out
+
+
+def _prior_powers(prior) -> tuple[list, list[Fraction]]:
+    """A prior as a product of powers of polynomials; positive constants and exponentials are units and left out."""
+    bases, powers = [], []
+    for factor in sympy.Mul.make_args(prior):
+        if isinstance(factor, sympy.exp):
+            continue
+        base, power = factor.as_base_exp()
+        base = base.args[0] if isinstance(base, sympy.Abs) else base
+        if not sympy.sympify(power).is_rational:
+            raise ValueError(f"an exponent of the prior must be a rational number; got {power} in {factor}.")
+        if base.is_number:
+            if factor.is_zero:
+                raise ValueError("the prior is identically zero.")
+            if not factor.is_positive:
+                raise ValueError(f"the prior must be nonnegative; got the factor {factor}.")
+            continue
+        bases.append(sympy.nsimplify(base, rational=True))
+        powers.append(Fraction(int(sympy.Rational(power).p), int(sympy.Rational(power).q)))
+    return bases, powers
+
+
+def _refuse_negative(kl: PolyElement, *, where: str) -> None:
+    """The term of a vertex of the Newton polyhedron dominates K in some region; it must be even and positive."""
+    points = minimal(kl)
+    if len(points) > MOST_VERTICES or kl.ring.ngens > 6:
+        return
+    for e in Polyhedron(points).vertices:
+        if any(a % 2 for a in e) or sign(kl[e], kl.ring.domain) < 0:
+            term = kl.ring.from_dict({e: kl[e]}).as_expr()
+            raise ValueError(
+                f"K must be nonnegative, but near {where} its term {term} makes it negative (K is a Kullback-Leibler "
+                "divergence, not a residual: square it, or pass a list of residuals for the sum of their squares)."
+            )

@@ -1,0 +1,218 @@
+"""The front door: simplification, blocks, points, the least over all zeros, honesty, bad input."""
+
+import doctest
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sympy import Abs, exp, expand, sqrt, symbols
+
+from slt import rlct
+from slt.rlct import _front, _newton, _normal_crossing, _resolve
+
+a, b, c, x, y, z = symbols("a b c x y z")
+F = Fraction
+
+
+def pair(found):
+    assert found.status == "exact", found
+    return found.rlct, found.multiplicity
+
+
+# Models of the book's facts at the origin; K by its leading ideal.
+FACTS = [
+    (x**2 + y**2 + z**2 + a**2, 1, F(2), 1),
+    (x**2 * y**2, 1, F(1, 2), 2),
+    ((x * y) ** 4, 1, F(1, 4), 2),
+    (x**2 * y**4, 1, F(1, 4), 1),
+    (x**2 * y**2, Abs(x), F(1, 2), 1),
+    (x**4 * y**2, Abs(x), F(1, 2), 2),
+    (x**2 + y**4, 1, F(3, 4), 1),
+    (x**2 + a**2 * b**4, 1, F(3, 4), 1),
+    ((x - 1) ** 2 * (x**2 + y**2) ** 4, 1, F(1, 4), 1),
+    ((a * b * c * x) ** 2, 1, F(1, 2), 4),
+    ((y**2 - x**2) ** 2, 1, F(1, 2), 2),
+    ((x * y - z**2) ** 2, 1, F(1, 2), 1),
+    ((y**2 - x**3) ** 2, x, F(1, 2), 1),
+    ([a * b + x * y, a * b**3 + x * y**3], 1, F(2, 3), 1),  # tanh network, two units, zero truth: (H + 2)/6 at H = 2
+    ([a * b, a * b**3], 1, F(1, 2), 2),  # one unit
+    ([x * y, y * z, x * z], 1, F(3, 4), 1),
+]
+
+
+@pytest.mark.parametrize(("kl", "prior", "value", "m"), FACTS, ids=[str(row[0]) for row in FACTS])
+def test_facts_at_the_origin(kl, prior, value, m):
+    found = rlct.learning_coefficient(kl, prior=prior, at=dict.fromkeys(rlct.newton(kl).certificate.variables, 0))
+    if found.status == "exact":
+        assert (found.rlct, found.multiplicity) == (value, m)
+    else:
+        assert (found.rlct >= value, found.multiplicity) == (True, None)
+
+
+def test_which_facts_are_proved():
+    unproved = []
+    for kl, prior, _, _ in FACTS:
+        at = dict.fromkeys(rlct.newton(kl).certificate.variables, 0)
+        if rlct.learning_coefficient(kl, prior=prior, at=at).status != "exact":
+            unproved.append(kl)
+    # Four variables with a degenerate face: the polyhedron bounds, the blow-ups stop at three.
+    assert unproved == [[a * b + x * y, a * b**3 + x * y**3]]
+
+
+# ---- what is taken apart
+
+
+one_block = st.sampled_from([x**2, x**4 * y**2, x**2 * y**2, (y**2 - x**3) ** 2, (y - x**2) ** 2 + x**6, x**2 + y**4])
+
+
+@given(one_block, one_block)
+@settings(max_examples=30, deadline=None)
+def test_independent_blocks_add_and_multiply(first, second):
+    # Kills: m1 + m2 for a sum, λ1 + λ2 for a product. The whole is also resolved without taking it apart.
+    other = second.subs({x: a, y: b}, simultaneous=True)
+    origin = {v: 0 for v in (first + other).free_symbols}
+    l1, m1 = pair(rlct.learning_coefficient(first, at={v: 0 for v in first.free_symbols}))
+    l2, m2 = pair(rlct.learning_coefficient(other, at={v: 0 for v in other.free_symbols}))
+    assert pair(rlct.learning_coefficient(first + other, at=origin)) == (l1 + l2, m1 + m2 - 1)
+    product = rlct.learning_coefficient(first * other, at=origin)
+    assert pair(product) == (min(l1, l2), m1 + m2 if l1 == l2 else (m1 if l1 < l2 else m2))
+    whole = rlct.newton(first + other)
+    assert whole.rlct >= l1 + l2
+
+
+@given(
+    st.sampled_from([x**2 * y**2, (y**2 - x**3) ** 2 + x**8, (y - x**2) ** 2 + x**6, x**4 + y**6, (x + y) ** 2 * x**4]),
+    st.sampled_from([1, 1 + x, 2 + y + x * y, (3 - x) ** 2, 1 + x**2 + y**4]),
+    st.fractions(min_value=F(1, 9), max_value=9),
+)
+@settings(max_examples=30, deadline=None)
+def test_units_and_constants_do_not_matter(kl, unit, constant):
+    origin = {x: 0, y: 0}
+    factor = sympy.Rational(constant.numerator, constant.denominator) * unit
+    assert pair(rlct.learning_coefficient(expand(factor * kl), at=origin)) == pair(
+        rlct.learning_coefficient(kl, at=origin)
+    )
+
+
+def test_the_source_names_the_steps():
+    found = rlct.learning_coefficient((1 + a) * (a**2 * b**2 + c**4), at={a: 0, b: 0, c: 0})
+    assert found.source == (
+        "without the units a + 1; sum over {a, b}, {c}: 1/2 (Newton polyhedron) + 1/4 (Newton polyhedron)"
+    )
+    assert [part.rlct for part in found.certificate] == [F(1, 2), F(1, 4)]
+    assert "blow-up" in rlct.learning_coefficient((y**2 - x**3) ** 2 + x**8, at={x: 0, y: 0}).source
+    assert "new coordinates" in rlct.learning_coefficient((y - x**2) ** 2 + x**6, at={x: 0, y: 0}).source
+
+
+def test_priors():
+    origin = {x: 0, y: 0}
+    density = 3 * exp(-(x**2)) * Abs(x) * (1 + y) ** 2
+    assert pair(rlct.learning_coefficient(x**2 * y**2, prior=density, at=origin)) == (F(1, 2), 1)
+    # A prior that vanishes on a curve through the point is blown up with K: divisors (2 + 1 + 1)/4, 1/2 and 1/2.
+    assert pair(rlct.learning_coefficient(x**2 * y**2, prior=(x - y) ** 2, at=origin)) == (F(1, 2), 1)
+    # K = (x^2 + y^2)^2: the one divisor has (1 + 2 + 1)/4.
+    assert pair(rlct.learning_coefficient((x**2 + y**2) ** 2, prior=(x - y) ** 2, at=origin)) == (F(1), 1)
+    assert pair(rlct.learning_coefficient((x - y) ** 2, prior=(x - y) ** 2, at=origin)) == (F(3, 2), 1)
+    assert pair(rlct.learning_coefficient(x**2, prior=sqrt(Abs(x)))) == (F(3, 4), 1)
+
+
+# ---- the least over all zeros
+
+
+EVERYWHERE = [
+    (x**2, F(1, 2), 1),
+    ((x - 1) ** 2 * (x + 2) ** 4, F(1, 4), 1),
+    ((x**2 - 2) ** 6 * (x**2 + 1) ** 10, F(1, 6), 1),
+    ((x - 1) ** 2 * (x**2 + y**2) ** 4, F(1, 4), 1),
+    ((x**2 + y**2 - 1) ** 2, F(1, 2), 1),
+    ((x**2 + y**2 - 1) ** 2 * (x - 1) ** 2, F(3, 8), 1),
+    ((x**2 + y**2 - 1) ** 2 * (x - y) ** 2, F(1, 2), 2),
+    ((y**2 - x**2 * (x + 1)) ** 2, F(1, 2), 2),
+    ((x**2 - 2) ** 2 * (y - x) ** 2, F(1, 2), 2),
+    (x**2 * y**2 * (1 + x**2) ** 2, F(1, 2), 2),
+    ((x * y - 1) ** 2 * (x - y) ** 2, F(1, 2), 2),
+    (x**2 * (y - 1) ** 2 * z**4, F(1, 4), 1),
+    (x**2 * (y - 1) ** 2 + (z**2 - 2) ** 4, F(3, 4), 2),
+    ((x**2 + y**2 - z**2) ** 2, F(1, 2), 1),
+    ((x * y - z**2) ** 2, F(1, 2), 1),
+]
+
+
+@pytest.mark.parametrize(("kl", "value", "m"), EVERYWHERE, ids=[str(row[0]) for row in EVERYWHERE])
+def test_without_a_point_the_least_over_all_zeros(kl, value, m):
+    # Kills: the origin taken for the whole zero set.
+    assert pair(rlct.learning_coefficient(expand(kl))) == (value, m)
+
+
+def test_what_is_not_proved_is_called_a_bound():
+    found = rlct.learning_coefficient([x * y - z**2, z**3])
+    assert (found.status, found.multiplicity) == ("upper bound", None)
+    assert "not proved to be the least over all zeros" in found.source
+    assert pair(found.certificate) == (F(2, 3), 2)
+
+
+@pytest.mark.parametrize(
+    ("kl", "prior"),
+    [
+        (x**2 * y**2, 1),
+        (x**4 * y**2, Abs(x)),
+        (x**2 + y**4, 1),
+        (x**4 + x**2 * y**2 + y**6, 1),
+        (x**2 * y**4 + x**8, 1),
+    ],
+)
+def test_the_integral_decays_as_the_pair_says(kl, prior):
+    # -log Z = λ log n - (m - 1) log log n + const + o(1): the grid's error is below 0.01, the correction of the second
+    # term is 1/log n of itself.
+    value, m = pair(rlct.learning_coefficient(kl, prior=prior, at={x: 0, y: 0}))
+    n = np.array([1e8, 1e12])
+    weight = sympy.lambdify((x, y), prior, "numpy")
+    edge = np.geomspace(1e-9, 1, 1400)
+    width, middle = np.diff(edge), np.sqrt(edge[1:] * edge[:-1])
+    values = sympy.lambdify((x, y), kl)(middle[:, None], middle[None, :])
+    density = np.broadcast_to(weight(middle[:, None], middle[None, :]), values.shape)
+    z1, z2 = (width @ (density * np.exp(-size * values)) @ width for size in n)
+    slope = -np.log(z2 / z1) / np.log(n[1] / n[0])
+    want = float(value) - (m - 1) * np.log(np.log(n[1]) / np.log(n[0])) / np.log(n[1] / n[0])
+    assert abs(slope - want) < 0.02
+
+
+# ---- bad input
+
+
+BAD = [
+    (x**2 * y, {}, "makes it negative"),
+    ((x**2 + y**2) * x, {}, "negative"),
+    (x * y * (x - y) ** 2, {}, "negative"),
+    ((x**2 - 1) * (y**2 + 1), {}, "must be nonnegative"),
+    ((x**2 + y**2 - 1) * (x - 3) ** 2, {}, "must be nonnegative"),
+    (-((x - 1) ** 2), {}, "but at x = .* it is -"),
+    (x**2 - 1, {}, "but at x = .* it is -.* pass that point as at="),
+    ((y + x**2) ** 2 - x**6 + z**2, {"at": (0, 0, 0)}, "odd power|negative"),
+    (x**2 + 1, {}, "no real zero"),
+    (x**4 - x**2 + 1, {}, "no real zero"),
+    (x**2 + y**2 + x * y + 1, {}, "no real zero"),
+    ((x**2 + y**2 + z**2 - 1) ** 2, {}, "pass at= a zero of K"),
+    (sympy.tanh(a * x) ** 2, {}, "must be polynomials in a, x; got tanh"),
+    (a**2 * sympy.exp(b), {}, "must be polynomials"),
+    (x**2, {"at": {x: sympy.oo}}, "must be a real point"),
+    (x**2, {"prior": 0}, "identically zero"),
+    (x**2 * y**2, {"prior": 1 / (x - y)}, "must exceed -1"),
+    (x**2, {"prior": sympy.cos(x)}, "must be polynomials in x; got cos"),
+]
+
+
+@pytest.mark.parametrize(("kl", "options", "message"), BAD, ids=[str(row[0]) for row in BAD])
+def test_bad_input_is_named(kl, options, message):
+    with pytest.raises(ValueError, match=message):
+        rlct.learning_coefficient(kl, **options)
+
+
+@pytest.mark.parametrize("module", [_front, _newton, _normal_crossing, _resolve], ids=lambda m: m.__name__)
+def test_examples_in_the_docstrings(module):
+    result = doctest.testmod(module)
+    assert result.attempted
+    assert not result.failed
