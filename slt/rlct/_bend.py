@@ -9,11 +9,12 @@ not, q lies in the ideal (c, t), and the term must stay above every compact face
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sympy.polys.rings import PolyElement, ring
+from sympy.polys.rings import ring
 
 from slt.rlct._curve import expand, lead
 from slt.rlct._pair import Pair, from_powers
 from slt.rlct._polyhedron import Polyhedron, dot
+from slt.rlct._types import Polynomial
 
 
 def bent_coordinates(pair: Pair) -> Iterator[tuple[str, Pair, bool]]:
@@ -48,7 +49,7 @@ def bent_coordinates(pair: Pair) -> Iterator[tuple[str, Pair, bool]]:
                     yield f"{pair.ring.gens[s]} stands for {names}", bent, complete
 
 
-def _smooth_curves(pair: Pair, x: int, free) -> list[PolyElement]:
+def _smooth_curves(pair: Pair, x: int, free) -> list[Polynomial]:
     small, found = ring("s,t", pair.ring.domain)[0], []
     for f in pair.factors:
         trace = small.from_dict({tuple(e[j] for j in free): v for e, v in f.poly.terms() if not e[x]})
@@ -58,9 +59,9 @@ def _smooth_curves(pair: Pair, x: int, free) -> list[PolyElement]:
     return found
 
 
-def _in_new_coordinates(pair: Pair, poly: PolyElement, c: PolyElement, places, complete: bool) -> PolyElement | None:
+def _in_new_coordinates(pair: Pair, poly: Polynomial, c: Polynomial, places, complete: bool) -> Polynomial | None:
     x, s, t = places
-    terms: dict[tuple[int, int, int], PolyElement] = {}
+    terms: dict[tuple[int, int, int], Polynomial] = {}
     for (i, j), a in expand(poly, c, x, (s, t)).items():
         if complete:  # a is a polynomial of t alone
             for e, v in a.terms():

@@ -8,13 +8,14 @@ $$\lambda(K_1 + K_2) = \lambda_1 + \lambda_2,\ m = m_1 + m_2 - 1; \qquad
 from dataclasses import replace
 from fractions import Fraction
 
-from sympy.polys.rings import PolyElement, ring
+from sympy.polys.rings import ring
 
 from slt.rlct._pair import Pair
 from slt.rlct._parse import Problem
 from slt.rlct._polyhedron import Polyhedron, minimal
 from slt.rlct._reals import sign
 from slt.rlct._record import LearningCoefficient
+from slt.rlct._types import Polynomial
 
 
 def without_units(problem: Problem) -> tuple[Problem, list[str]]:
@@ -35,7 +36,7 @@ def without_units(problem: Problem) -> tuple[Problem, list[str]]:
     return replace(problem, kl=kl, prior=tuple(prior), generators=None), [f"without the units {named}"]
 
 
-def monomial(small, powers) -> PolyElement:
+def monomial(small, powers) -> Polynomial:
     return small.from_dict({tuple(int(a) for a in powers): small.domain.one})
 
 
@@ -53,11 +54,11 @@ def _components(sets: list[set[int]]) -> list[set[int]]:
     return sorted(groups, key=min)
 
 
-def _used(poly: PolyElement) -> set[int]:
+def _used(poly: Polynomial) -> set[int]:
     return {j for e in poly for j, a in enumerate(e) if a}
 
 
-def _restrict(problem: Problem, kl: PolyElement, indices: list[int]) -> Problem:
+def _restrict(problem: Problem, kl: Polynomial, indices: list[int]) -> Problem:
     small = ring([problem.variables[j] for j in indices], problem.ring.domain)[0]
 
     def cut(poly):
@@ -95,7 +96,7 @@ def factors(problem: Problem, pair: Pair) -> list[Problem]:
     return parts
 
 
-def _leads_positive(kl: PolyElement) -> bool:
+def _leads_positive(kl: Polynomial) -> bool:
     return sign(kl[Polyhedron(minimal(kl)).vertices[0]], kl.ring.domain) > 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
 
-from sympy.polys.rings import PolyElement, ring
+from sympy.polys.rings import ring
 
 from slt.rlct._pair import Pair
 from slt.rlct._polyhedron import Face, Polyhedron, dot, minimal, minkowski_sum
@@ -25,9 +25,10 @@ from slt.rlct._reals import (
 )
 from slt.rlct._toric import divisors_of, refuse_odd, weigh
 from slt.rlct._tree import Node, combine, unsettled
+from slt.rlct._types import Polynomial
 
 
-def curve(pair: Pair, c: PolyElement, label: str, place: tuple[int, tuple[int, int]], search) -> Node:
+def curve(pair: Pair, c: Polynomial, label: str, place: tuple[int, tuple[int, int]], search) -> Node:
     """(λ, m) over all real points of c(s, t) = 0 in the plane {x = 0}; `place`: indices of x and of (s, t)."""
     x, free = place
     if c.degree(c.ring.gens[0]) == 0:
@@ -45,24 +46,24 @@ def curve(pair: Pair, c: PolyElement, label: str, place: tuple[int, tuple[int, i
     return combine(label, pair, f"{len(nodes)} parts of the curve", nodes)
 
 
-def lead(c: PolyElement) -> PolyElement:
+def lead(c: Polynomial) -> Polynomial:
     """Leading coefficient in s, a polynomial of t."""
     top = c.degree(c.ring.gens[0])
     return c.ring.from_dict({(0, e[1]): v for e, v in c.terms() if e[0] == top})
 
 
-def _reduced(p: PolyElement, c: PolyElement) -> PolyElement:
+def _reduced(p: Polynomial, c: Polynomial) -> Polynomial:
     """p modulo c, up to a power of the leading coefficient."""
     return p.prem(c) if p and p.degree(c.ring.gens[0]) >= c.degree(c.ring.gens[0]) else p
 
 
-def expand(poly: PolyElement, c: PolyElement, x: int, free) -> dict[tuple[int, int], PolyElement]:
+def expand(poly: Polynomial, c: Polynomial, x: int, free) -> dict[tuple[int, int], Polynomial]:
     """The a_ij, all multiplied by one power of the leading coefficient of c."""
     small, s, top = c.ring, c.ring.gens[0], c.degree(c.ring.gens[0])
     rows: dict[int, dict] = {}
     for e, v in poly.terms():
         rows.setdefault(e[x], {})[tuple(e[j] for j in free)] = v
-    parts: dict[tuple[int, int], tuple[PolyElement, int]] = {}
+    parts: dict[tuple[int, int], tuple[Polynomial, int]] = {}
     for i, row in rows.items():
         rest, j, power = small.from_dict(row), 0, 0
         while rest:
@@ -86,7 +87,7 @@ class _Polygon:
     powers: tuple[tuple[Fraction, Fraction], ...]
     hull: Polyhedron | None
     divisors: tuple
-    edges: dict[Face, dict[int, list[PolyElement]]]
+    edges: dict[Face, dict[int, list[Polynomial]]]
 
     @classmethod
     def of(cls, pair: Pair, x: int, tables) -> "_Polygon":
@@ -103,11 +104,11 @@ class _Polygon:
                         polys[i] = coefficients
         return cls(tuple(tables), powers, hull, divisors, edges)
 
-    def special(self, c: PolyElement) -> list[PolyElement]:
+    def special(self, c: Polynomial) -> list[Polynomial]:
         """Functions on the curve off whose zeros the polygon answers."""
         out = [rows[v] for rows in self.tables for v in Polyhedron(rows).vertices]
         for polys in self.edges.values():
-            seen: list[PolyElement] = []
+            seen: list[Polynomial] = []
             for coefficients in polys.values():
                 g = _polynomial(coefficients)
                 simple = g.degree() == 1 or _constant_and_simple(coefficients)
@@ -138,7 +139,7 @@ class _Polygon:
         return weigh(self.divisors, self.powers, zeros)
 
 
-def _edge(rows: dict, weight) -> list[PolyElement]:
+def _edge(rows: dict, weight) -> list[Polynomial]:
     least = min(dot(weight, e) for e in rows)
     on = sorted(e for e in rows if dot(weight, e) == least)
     if len(on) < 2:
@@ -156,17 +157,17 @@ def _constant_and_simple(coefficients) -> bool:
     return not count_roots(g.gcd(g.diff(g.ring.gens[0])), nonzero=True)
 
 
-def _univariate(values, domain) -> PolyElement:
+def _univariate(values, domain) -> Polynomial:
     return ring("r", domain)[0].from_dict({(n,): v for n, v in enumerate(values) if v})
 
 
-def _polynomial(coefficients: list[PolyElement]) -> PolyElement:
+def _polynomial(coefficients: list[Polynomial]) -> Polynomial:
     """sum of coefficient_n r^n in a ring whose first generator is r."""
     big = ring("r,s,t", coefficients[0].ring.domain)[0]
     return big.from_dict({(n, *e): v for n, q in enumerate(coefficients) for e, v in q.terms()})
 
 
-def _arcs(pair: Pair, c: PolyElement, polygon: _Polygon, special) -> list[Node]:
+def _arcs(pair: Pair, c: Polynomial, polygon: _Polygon, special) -> list[Node]:
     """One sample on each arc of the curve between special points, vertical tangents and singular points."""
     critical, s = critical_values(c), c.ring.gens[0]
     for q in special:

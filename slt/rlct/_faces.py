@@ -9,11 +9,12 @@ neighbourhood of that stratum. A positive face polynomial fulfils this with no z
 from dataclasses import dataclass
 from itertools import combinations
 
-from sympy.polys.rings import PolyElement, ring
+from sympy.polys.rings import ring
 
 from slt.rlct._pair import strip
 from slt.rlct._polyhedron import Face, coordinates_in, dot, lattice_basis
 from slt.rlct._reals import Undecided, count_roots, plane_zero, real_roots, slice_at, univariate
+from slt.rlct._types import Polynomial
 
 MOST_TERMS = 60
 
@@ -26,20 +27,20 @@ class FaceReport:
     zeros: tuple[tuple[int, ...], ...] = ()
 
 
-def initial_form(poly: PolyElement, weight) -> PolyElement:
+def initial_form(poly: Polynomial, weight) -> Polynomial:
     """The terms of least weight."""
     least = min(dot(weight, e) for e in poly)
     return poly.ring.from_dict({e: c for e, c in poly.terms() if dot(weight, e) == least})
 
 
-def evidently_positive(poly: PolyElement) -> bool:
+def evidently_positive(poly: Polynomial) -> bool:
     """Whether all terms have one sign on the real torus because exponents differ by even numbers."""
     low, rest = strip(poly)
     del low
     return rest.ring.domain.is_QQ and all(c > 0 and not any(a % 2 for a in e) for e, c in rest.terms())
 
 
-def inspect_face(polys: list[PolyElement], face: Face) -> FaceReport:
+def inspect_face(polys: list[Polynomial], face: Face) -> FaceReport:
     """Real nondegeneracy of several polynomials on one compact face."""
     forms = {i: initial_form(p, face.weight) for i, p in enumerate(polys)}
     live = {i: g for i, g in forms.items() if len(g) > 1 and not evidently_positive(g)}
@@ -56,7 +57,7 @@ def inspect_face(polys: list[PolyElement], face: Face) -> FaceReport:
         return FaceReport(None)
 
 
-def in_basis(form: PolyElement, basis) -> PolyElement:
+def in_basis(form: Polynomial, basis) -> Polynomial:
     """A face polynomial, up to a monomial, in coordinates of the torus of its face."""
     small = ring(["s", "t"][: len(basis)], form.ring.domain)[0]
     origin = min(form)
@@ -65,7 +66,7 @@ def in_basis(form: PolyElement, basis) -> PolyElement:
     return small.from_dict({tuple(a - b for a, b in zip(e, low, strict=True)): c for e, c in terms.items()})
 
 
-def _line(forms: dict[int, PolyElement]) -> FaceReport:
+def _line(forms: dict[int, Polynomial]) -> FaceReport:
     zeros = []
     for i, g in forms.items():
         if count_roots(g, nonzero=True):
@@ -78,8 +79,8 @@ def _line(forms: dict[int, PolyElement]) -> FaceReport:
     return FaceReport(True, tuple(zeros))
 
 
-def _plane(forms: dict[int, PolyElement]) -> FaceReport:
-    pieces: dict[int, list[PolyElement]] = {}
+def _plane(forms: dict[int, Polynomial]) -> FaceReport:
+    pieces: dict[int, list[Polynomial]] = {}
     for i, g in forms.items():
         real = [(p, e) for p, e in g.factor_list()[1] if p not in p.ring.gens and plane_zero(p)]
         if any(e > 1 for _, e in real):
@@ -90,7 +91,7 @@ def _plane(forms: dict[int, PolyElement]) -> FaceReport:
                 return FaceReport(False)
         if any(common_zero([p, q]) for p, q in combinations(pieces[i], 2)):
             return FaceReport(False)
-    zeros = [(i,) for i in forms if pieces[i]]
+    zeros: list[tuple[int, ...]] = [(i,) for i in forms if pieces[i]]
     for i, j in combinations(forms, 2):
         for p in pieces[i]:
             for q in pieces[j]:
@@ -108,12 +109,12 @@ def _plane(forms: dict[int, PolyElement]) -> FaceReport:
     return FaceReport(True, tuple(zeros))
 
 
-def common_zero(polys: list[PolyElement]) -> bool:
+def common_zero(polys: list[Polynomial]) -> bool:
     """Whether bivariate polynomials, the first irreducible and no divisor of all others, share a real torus zero."""
     return any(True for _ in common_zeros(polys, torus=True))
 
 
-def common_zeros(polys: list[PolyElement], *, torus: bool = False):
+def common_zeros(polys: list[Polynomial], *, torus: bool = False):
     """Values t = (domain, root) over which the polynomials have a common real zero, with their gcd in s there."""
     first, others = polys[0], [q for q in polys[1:] if q and q.rem(polys[0])]
     if any(q.is_ground for q in others):

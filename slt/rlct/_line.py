@@ -7,13 +7,14 @@ edge polynomials and of their resultants, the pair depends on nothing but the in
 
 from math import gcd
 
-from sympy.polys.rings import PolyElement, ring
+from sympy.polys.rings import ring
 
 from slt.rlct._pair import Pair
 from slt.rlct._polyhedron import Polyhedron, dot, minimal, minkowski_sum
 from slt.rlct._reals import Undecided, count_roots, critical_values, plane_zero, real_roots, samples, squarefree
 from slt.rlct._toric import toric
 from slt.rlct._tree import Node, combine, crossing, leaf, unsettled
+from slt.rlct._types import Polynomial
 
 
 class Degenerate(Exception):
@@ -48,7 +49,7 @@ def line(pair: Pair, label: str, pinned: tuple[int, ...], j: int, search) -> Nod
     return combine(label, pair, f"{len(nodes)} parts of the line", nodes)
 
 
-def _rows(poly: PolyElement, pinned, j, small) -> dict:
+def _rows(poly: Polynomial, pinned, j, small) -> dict:
     """Coefficients in t of the monomials in the pinned coordinates."""
     rows: dict = {}
     for e, c in poly.terms():
@@ -56,7 +57,7 @@ def _rows(poly: PolyElement, pinned, j, small) -> dict:
     return {e: small.from_dict(r) for e, r in rows.items()}
 
 
-def _critical(pair: Pair, pinned, j) -> PolyElement:
+def _critical(pair: Pair, pinned, j) -> Polynomial:
     small, t = ring("t", pair.ring.domain)
     critical = t if pair.k[j] or pair.h[j] or len(pinned) == 2 else small.one
     tables = [_rows(f.poly, pinned, j, small) for f in pair.factors]
@@ -71,7 +72,7 @@ def _critical(pair: Pair, pinned, j) -> PolyElement:
     return critical
 
 
-def _edge(tables, weight, domain, small) -> PolyElement:
+def _edge(tables, weight, domain, small) -> Polynomial:
     """Discriminants and resultants of the edge polynomials, leaving out what has no real zero on the torus."""
     plane, seen, critical = ring("s,t", domain)[0], [], small.one
     a, b = weight
@@ -101,7 +102,7 @@ def _step(a: int, b: int) -> int:
     return a // gcd(a, b)
 
 
-def _flat(p, small) -> PolyElement:
+def _flat(p, small) -> Polynomial:
     """A resultant (a polynomial of t, in whatever ring) in the ring of t."""
     return small.from_dict({(e[-1],): c for e, c in p.terms()})
 
@@ -116,7 +117,7 @@ def _sample(pair: Pair, j: int, value) -> Node:
     return leaf(label, here, verdict, "K does not vanish" if verdict.rlct is None else "Newton polyhedron")
 
 
-def _transversal(pair: Pair, pinned, j, q: PolyElement) -> Node | None:
+def _transversal(pair: Pair, pinned, j, q: Polynomial) -> Node | None:
     """The root of q, if one factor alone crosses the divisor there, simply: no number field is needed."""
     if len(pinned) != 1 or (q.degree() == 1 and q.ring.domain.is_QQ) or (q == q.ring.gens[0] and pair.k[j]):
         return None

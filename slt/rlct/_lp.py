@@ -29,7 +29,7 @@ class Optimum:
 
     @property
     def value(self) -> Fraction:
-        return dot(self.costs, self.weights)
+        return Fraction(dot(self.costs, self.weights))
 
     @property
     def face(self) -> tuple[Vector, ...]:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from sympy.polys.rings import PolyElement
-
 from slt.rlct._faces import evidently_positive, initial_form, inspect_face
 from slt.rlct._lp import Optimum, solve
 from slt.rlct._pair import Pair
@@ -13,6 +11,7 @@ from slt.rlct._parse import Problem, parse
 from slt.rlct._polyhedron import Polyhedron, Vector, dot, minimal
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._toric import MOST_FACES, Toric, toric
+from slt.rlct._types import Polynomial
 
 MOST_DIMENSIONS, MOST_POINTS = 6, 60
 SOURCE = "Newton polyhedron (Watanabe 2009, section 4; Arnold, Gusein-Zade and Varchenko 1988)"
@@ -120,20 +119,19 @@ def newton_value(problem: Problem, pair: Pair, verdict: Toric | None = None) -> 
     if verdict is None and len(costs) <= MOST_DIMENSIONS and len(exponents) <= MOST_POINTS:
         verdict = toric(pair)
     nondegenerate = verdict.nondegenerate if verdict else None
-    strict = () if not verdict or not verdict.nondegenerate else (verdict.rlct,)
+    found = (verdict.rlct, verdict.multiplicity) if verdict and nondegenerate else (None, None)
+    differs = found[0] is not None and found != (optimum.value, optimum.multiplicity)
     certificate = NewtonCertificate(
         problem.variables,
         optimum,
         optimum.value,
         optimum.multiplicity,
         nondegenerate,
-        tuple(v for v in strict if (v, verdict.multiplicity) != (optimum.value, optimum.multiplicity)),
+        (found[0],) if found[0] is not None and differs else (),
     )
-    if nondegenerate:
-        where = "Newton polyhedron"
-        if certificate.strict_transforms:
-            where += " and smooth factors"
-        return LearningCoefficient(verdict.rlct, verdict.multiplicity, "exact", where, certificate)
+    if found[0] is not None:
+        where = "Newton polyhedron and smooth factors" if differs else "Newton polyhedron"
+        return LearningCoefficient(found[0], found[1], "exact", where, certificate)
     return LearningCoefficient(optimum.value, None, "upper bound", "Newton polyhedron", certificate)
 
 
@@ -154,7 +152,7 @@ def _evidently_nondegenerate(problem: Problem) -> bool:
     return len(faces) <= MOST_FACES and all(_zero_free(generators, face) for face in faces)
 
 
-def _zero_free(generators: list[PolyElement], face) -> bool:
+def _zero_free(generators: list[Polynomial], face) -> bool:
     least = min(dot(face.weight, e) for g in generators for e in g)
     forms = [initial_form(g, face.weight) for g in generators]
     live = [g for g in forms if dot(face.weight, next(iter(g))) == least]

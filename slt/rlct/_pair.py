@@ -8,16 +8,17 @@ Coordinates with exponents and the squarefree, pairwise coprime polynomials $f_i
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from sympy.polys.rings import PolyElement, PolyRing
+from sympy.polys.rings import PolyRing
 
 from slt.rlct._reals import change_domain
+from slt.rlct._types import Polynomial
 
 
 @dataclass(frozen=True)
 class Factor:
     """A polynomial with its power k in K and its power h in the prior."""
 
-    poly: PolyElement
+    poly: Polynomial
     k: Fraction
     h: Fraction
 
@@ -39,7 +40,7 @@ class Pair:
         """Without the factors that are units at the origin."""
         return replace(self, factors=tuple(f for f in self.factors if not f.poly.coeff(1)))
 
-    def substitute(self, images: dict[int, PolyElement], jacobian: tuple[int, ...] | None = None) -> "Pair":
+    def substitute(self, images: dict[int, Polynomial], jacobian: tuple[int, ...] | None = None) -> "Pair":
         """The pair in new coordinates: w_j becomes images[j]; `jacobian` holds the Jacobian's monomial exponents."""
         gens = self.ring.gens
         swap = [(gens[j], p) for j, p in images.items()]
@@ -60,7 +61,7 @@ class Pair:
         return pair.substitute({j: pair.ring.gens[j] + pair.ring.ground_new(domain.convert(c))})
 
 
-def strip(poly: PolyElement) -> tuple[tuple[int, ...], PolyElement]:
+def strip(poly: Polynomial) -> tuple[tuple[int, ...], Polynomial]:
     """The monomial that divides a polynomial, and the quotient with leading coefficient one."""
     low = tuple(min(e[j] for e in poly) for j in range(poly.ring.ngens))
     quotient = poly.ring.from_dict({tuple(a - b for a, b in zip(e, low, strict=True)): c for e, c in poly.terms()})
@@ -70,7 +71,7 @@ def strip(poly: PolyElement) -> tuple[tuple[int, ...], PolyElement]:
 def from_powers(ring: PolyRing, powers) -> Pair:
     """The pair of a product of (polynomial, power in K, power in the prior), equal factors merged."""
     k, h = [Fraction(0)] * ring.ngens, [Fraction(0)] * ring.ngens
-    merged: dict[PolyElement, tuple[Fraction, Fraction]] = {}
+    merged: dict[Polynomial, tuple[Fraction, Fraction]] = {}
     for poly, power, prior in powers:
         if not (power or prior):
             continue

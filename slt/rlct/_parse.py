@@ -1,6 +1,7 @@
 """What the user writes, checked and turned into ring elements at the origin (floor 1)."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 import sympy
 from sympy.polys.polyerrors import CoercionFailed, PolynomialError
 from sympy.polys.polytools import parallel_poly_from_expr
-from sympy.polys.rings import PolyElement, PolyRing, ring
+from sympy.polys.rings import PolyRing, ring
 
 from slt.rlct._pair import Pair, from_powers
 from slt.rlct._polyhedron import Polyhedron, minimal
 from slt.rlct._reals import sign
+from slt.rlct._types import Polynomial
 
 MOST_VERTICES = 60
 
@@ -23,10 +25,10 @@ class Problem:
 
     variables: tuple[sympy.Symbol, ...]
     ring: PolyRing
-    kl: PolyElement
-    prior: tuple[tuple[PolyElement, Fraction], ...]
+    kl: Polynomial
+    prior: tuple[tuple[Polynomial, Fraction], ...]
     point: tuple[Any, ...]
-    generators: tuple[PolyElement, ...] | None = None
+    generators: tuple[Polynomial, ...] | None = None
 
     def pair(self) -> Pair:
         """Products of powers of squarefree, coprime polynomials, units included."""
@@ -42,7 +44,7 @@ class Problem:
         return pair
 
 
-def parse(K, prior, at, *, zero: bool = True) -> Problem:
+def parse(K: Any, prior: Any, at: Any, *, zero: bool = True) -> Problem:
     """Check and convert; `at` is a point (mapping or sequence) or `None` for the origin; `zero`: K is 0 there."""
     generators = None
     if isinstance(K, Sequence) and not isinstance(K, str):
@@ -53,7 +55,7 @@ def parse(K, prior, at, *, zero: bool = True) -> Problem:
     K = sympy.nsimplify(sympy.sympify(K), rational=True)
     bases, powers = _prior_powers(sympy.sympify(prior))
     symbols = K.free_symbols.union(*(b.free_symbols for b in bases)) if bases else K.free_symbols
-    variables = tuple(sorted(symbols, key=sympy.default_sort_key))
+    variables: Any = tuple(sorted(symbols, key=sympy.default_sort_key))
     if not K.free_symbols:
         raise ValueError(f"K must depend on parameters and vanish somewhere; got the constant {K}.")
     point = _point(at, variables)
@@ -61,8 +63,9 @@ def parse(K, prior, at, *, zero: bool = True) -> Problem:
     polys, domain = _polynomials(named, variables)
     small = ring(variables, domain)[0]
     elements = [small.from_dict(dict(p.rep.to_dict())) for p in polys[: len(named) - len(variables)]]
+    origin = (0,) * len(variables)
     shifts = [
-        (g, g + small.ground_new(p.rep.to_dict().get((0,) * len(variables), domain.zero)))
+        (g, g + small.ground_new(dict(p.rep.to_dict()).get(origin, domain.zero)))
         for g, p in zip(small.gens, polys[len(named) - len(variables) :], strict=True)
     ]
     elements = [p.compose(shifts) if any(g != q for g, q in shifts) else p for p in elements]
@@ -88,10 +91,10 @@ def parse(K, prior, at, *, zero: bool = True) -> Problem:
 
 
 def _polynomials(named, variables):
-    try:
+    polys: Any = None
+    options: Any = None
+    with suppress(PolynomialError, CoercionFailed):
         polys, options = parallel_poly_from_expr(named, *variables, extension=True)
-    except (PolynomialError, CoercionFailed):
-        polys, options = None, None
     if polys is None:
         for expr in named:
             if not expr.is_polynomial(*variables):
@@ -101,7 +104,7 @@ def _polynomials(named, variables):
                     "c K' <= K <= C K' near the point (c, C > 0), and λ and m stay."
                 )
         raise ValueError(f"K is not a polynomial with exact real coefficients: {named[0]}.")
-    domain = options.domain
+    domain: Any = options.domain
     domain = sympy.QQ if domain.is_ZZ or domain.is_QQ else domain
     if not (domain.is_QQ or (domain.is_Algebraic and domain.ext.is_real)):
         raise ValueError(
@@ -155,11 +158,11 @@ def _prior_powers(prior) -> tuple[list, list[Fraction]]:
                 raise ValueError(f"the prior must be nonnegative; got the factor {factor}.")
             continue
         bases.append(sympy.nsimplify(base, rational=True))
-        powers.append(Fraction(int(sympy.Rational(power).p), int(sympy.Rational(power).q)))
+        powers.append(Fraction(str(power)))
     return bases, powers
 
 
-def _refuse_negative(kl: PolyElement, *, where: str) -> None:
+def _refuse_negative(kl: Polynomial, *, where: str) -> None:
     """The term of a vertex of the Newton polyhedron dominates K in some region; it must be even and positive."""
     points = minimal(kl)
     if len(points) > MOST_VERTICES or kl.ring.ngens > 6:

@@ -6,7 +6,7 @@ are looked at as lines if they are graphs.
 
 from itertools import combinations
 
-from sympy.polys.rings import PolyElement, ring
+from sympy.polys.rings import ring
 
 from slt.rlct._curve import curve
 from slt.rlct._faces import common_zeros
@@ -14,6 +14,7 @@ from slt.rlct._line import line
 from slt.rlct._pair import Pair
 from slt.rlct._reals import Undecided, count_roots, critical_values, samples, slice_at, univariate
 from slt.rlct._tree import Node, combine, crossing, unsettled
+from slt.rlct._types import Polynomial
 
 
 def plane(pair: Pair, label: str, pinned: tuple[int, ...], free: tuple[int, int], search) -> Node:
@@ -38,7 +39,7 @@ def plane(pair: Pair, label: str, pinned: tuple[int, ...], free: tuple[int, int]
     return combine(label, pair, f"{len(nodes)} strata of the plane", nodes)
 
 
-def _curves(pair: Pair, pinned, free) -> dict[PolyElement, tuple]:
+def _curves(pair: Pair, pinned, free) -> dict[Polynomial, tuple]:
     """Irreducible curves in the plane: powers and place of the factor that holds it, and multiplicity of contact."""
     small = ring("s,t", pair.ring.domain)[0]
     surfaces = [(g, pair.k[j], pair.h[j]) for j, g in zip(free, small.gens, strict=True) if pair.k[j] or pair.h[j]]
@@ -54,7 +55,7 @@ def _curves(pair: Pair, pinned, free) -> dict[PolyElement, tuple]:
     return curves
 
 
-def _name(c: PolyElement, pair: Pair, free) -> str:
+def _name(c: Polynomial, pair: Pair, free) -> str:
     return str(pair.ring.from_dict({_lift(e, pair, free): v for e, v in c.terms()}).as_expr())
 
 
@@ -65,7 +66,7 @@ def _lift(e, pair: Pair, free) -> tuple[int, ...]:
     return tuple(out)
 
 
-def has_smooth_real_point(c: PolyElement) -> bool:
+def has_smooth_real_point(c: Polynomial) -> bool:
     """Whether an irreducible plane curve has a real point where it is smooth (equivalently: c changes sign)."""
     s = c.ring.gens[0]
     if c.degree(s) == 0:
@@ -74,7 +75,7 @@ def has_smooth_real_point(c: PolyElement) -> bool:
     return any(count_roots(slice_at(c, c.ring.domain, value)) for value in samples(critical))
 
 
-def _along(pair: Pair, c: PolyElement, pinned, free, search) -> Node:
+def _along(pair: Pair, c: Polynomial, pinned, free, search) -> Node:
     """All points of a curve on which the factors do not cross normally, if it is the graph of a polynomial."""
     gens, where = pair.ring.gens, f"on {_name(c, pair, free)} = 0"
     for place in (0, 1):

@@ -11,7 +11,9 @@ from math import ceil, floor
 import mpmath
 import sympy
 from sympy.polys.polyerrors import CoercionFailed
-from sympy.polys.rings import PolyElement, ring
+from sympy.polys.rings import ring
+
+from slt.rlct._types import Polynomial
 
 LARGEST_DEGREE = 8  # of a number field that is adjoined for a point
 
@@ -44,12 +46,12 @@ def sign(c, domain) -> int:
     raise Undecided("an algebraic number whose sign does not show in 5000 digits")
 
 
-def squarefree(p: PolyElement) -> PolyElement:
+def squarefree(p: Polynomial) -> Polynomial:
     """The squarefree part of a univariate polynomial."""
     return p.quo(p.gcd(p.diff(p.ring.gens[0]))) if p.degree() > 0 else p
 
 
-def _sturm(p: PolyElement) -> list:
+def _sturm(p: Polynomial) -> list:
     chain = [p, p.diff(p.ring.gens[0])]
     while chain[-1].degree() > 0:
         r = -chain[-2].rem(chain[-1])
@@ -71,7 +73,7 @@ def _variations(chain: list, at) -> int:
     return sum(a != b for a, b in pairwise(signs))
 
 
-def count_roots(p: PolyElement, *, nonzero: bool = False) -> int:
+def count_roots(p: Polynomial, *, nonzero: bool = False) -> int:
     """Number of distinct real roots of a univariate polynomial; `nonzero` leaves the root 0 out."""
     if p.degree() <= 0:
         return 0
@@ -84,7 +86,7 @@ def count_roots(p: PolyElement, *, nonzero: bool = False) -> int:
     return _variations(chain, "-oo") - _variations(chain, "+oo")
 
 
-def isolate(p: PolyElement) -> list[tuple[Fraction, Fraction]]:
+def isolate(p: Polynomial) -> list[tuple[Fraction, Fraction]]:
     """Disjoint rational intervals $(a, b]$, in order, with one real root each, no inner end of which is a root."""
     if p.degree() <= 0:
         return []
@@ -109,7 +111,7 @@ def isolate(p: PolyElement) -> list[tuple[Fraction, Fraction]]:
     return sorted(found)
 
 
-def samples(p: PolyElement) -> list[Fraction]:
+def samples(p: Polynomial) -> list[Fraction]:
     """One rational number in each open interval between neighbouring real roots of p, and beyond the outer ones."""
     intervals = isolate(p)
     if not intervals:
@@ -118,7 +120,7 @@ def samples(p: PolyElement) -> list[Fraction]:
     return [Fraction(floor(intervals[0][0]) - 1), *between, Fraction(ceil(intervals[-1][1]) + 1)]
 
 
-def real_roots(p: PolyElement) -> list:
+def real_roots(p: Polynomial) -> list:
     """The distinct real roots of a univariate polynomial, each `(domain, element)`.
 
     Over the rationals a root may be irrational: the domain is then the number field of that real root. Over a number
@@ -142,24 +144,24 @@ def real_roots(p: PolyElement) -> list:
     return out
 
 
-def change_domain(p: PolyElement, domain) -> PolyElement:
+def change_domain(p: Polynomial, domain) -> Polynomial:
     """The same polynomial over a larger field."""
     return p if p.ring.domain == domain else p.set_ring(p.ring.clone(domain=domain))
 
 
-def univariate(p: PolyElement, index: int) -> PolyElement:
+def univariate(p: Polynomial, index: int) -> Polynomial:
     """A polynomial that depends on one generator only, in a ring of one generator."""
     small, _ = ring("t", p.ring.domain)
     return small.from_dict({(e[index],): c for e, c in p.terms()})
 
 
-def slice_at(p: PolyElement, domain, value) -> PolyElement:
+def slice_at(p: Polynomial, domain, value) -> Polynomial:
     """p(s, t) at t = value, as a polynomial in s."""
     p = change_domain(p, domain)
     return univariate(p.evaluate(1, domain.convert(value)), 0)
 
 
-def plane_zero(p: PolyElement, *, torus: bool = True) -> bool:
+def plane_zero(p: Polynomial, *, torus: bool = True) -> bool:
     r"""Whether $p(s, t) = 0$ has a real solution (with $s t \neq 0$ if `torus`), decided exactly.
 
     Between the real roots $t$ of leading coefficient, constant coefficient and discriminant the number of real roots
@@ -184,7 +186,7 @@ def plane_zero(p: PolyElement, *, torus: bool = True) -> bool:
     return False
 
 
-def _coefficients(p: PolyElement) -> dict[int, PolyElement]:
+def _coefficients(p: Polynomial) -> dict[int, Polynomial]:
     """Coefficients of the powers of the first generator, as polynomials in the second."""
     small, _ = ring("t", p.ring.domain)
     rows: dict[int, dict] = {}
@@ -193,7 +195,7 @@ def _coefficients(p: PolyElement) -> dict[int, PolyElement]:
     return {i: small.from_dict(r) for i, r in rows.items()}
 
 
-def critical_values(p: PolyElement) -> PolyElement:
+def critical_values(p: Polynomial) -> Polynomial:
     """A polynomial in t whose roots contain each t where the real roots s of a squarefree p(s, t) may change."""
     rows = _coefficients(p)
     q = rows[max(rows)] * rows.get(0, rows[min(rows)])
@@ -203,7 +205,7 @@ def critical_values(p: PolyElement) -> PolyElement:
     return q
 
 
-def _irreducible_zero(p: PolyElement, torus: bool) -> bool:
+def _irreducible_zero(p: Polynomial, torus: bool) -> bool:
     critical = critical_values(p)
     if torus:
         critical = critical * critical.ring.gens[0]

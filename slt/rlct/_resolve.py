@@ -34,7 +34,7 @@ class Chart:
 
     exceptional: sympy.Symbol
     substitution: dict
-    kl: sympy.Expr
+    kl: Any
     jacobian: sympy.Expr
     k: Fraction
     h: Fraction

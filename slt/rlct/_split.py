@@ -11,12 +11,13 @@ from fractions import Fraction
 
 from sympy.polys.groebnertools import groebner
 from sympy.polys.orderings import lex
-from sympy.polys.rings import PolyElement, ring
+from sympy.polys.rings import ring
 
 from slt.rlct._pair import Pair, from_powers
 from slt.rlct._polyhedron import Polyhedron, minimal
 from slt.rlct._reals import sign
 from slt.rlct._toric import Toric, toric
+from slt.rlct._types import Polynomial
 
 ORDER = 7  # of the series
 MOST_TERMS = 30  # in the test that K' vanishes
@@ -30,7 +31,7 @@ def split(pair: Pair, straighten) -> tuple[Fraction, int, str] | None:
     while (j := _direction(kl, used)) is not None:
         kl, precision = _eliminate(kl, j, precision)
         used.append(j)
-    if not used:
+    if not used or precision is None:
         return None
     half = Fraction(len(used), 2)
     names = ", ".join(str(pair.ring.gens[j]) for j in used)
@@ -89,7 +90,7 @@ def quadratic(pair: Pair) -> tuple[int, Pair | None] | None:
     return None
 
 
-def _without(pair: Pair, j: int, c: PolyElement) -> Pair:
+def _without(pair: Pair, j: int, c: Polynomial) -> Pair:
     """The pair of C and the prior in one variable less."""
     small = ring([s for i, s in enumerate(pair.ring.symbols) if i != j], pair.ring.domain)[0]
 
@@ -104,12 +105,12 @@ def _without(pair: Pair, j: int, c: PolyElement) -> Pair:
     return from_powers(small, powers)
 
 
-def _direction(kl: PolyElement, used) -> int | None:
+def _direction(kl: Polynomial, used) -> int | None:
     d = kl.ring.ngens
     return next((j for j in range(d) if j not in used and kl.coeff(kl.ring.gens[j] ** 2)), None)
 
 
-def _even_and_positive(rest: PolyElement, curvature) -> bool:
+def _even_and_positive(rest: Polynomial, curvature) -> bool:
     """Whether the terms at the vertices of a known part agree with a nonnegative K (up to the sign of the factor)."""
     domain = rest.ring.domain
     return all(
@@ -118,13 +119,13 @@ def _even_and_positive(rest: PolyElement, curvature) -> bool:
     )
 
 
-def _truncate(p: PolyElement, degree: int) -> PolyElement:
+def _truncate(p: Polynomial, degree: int) -> Polynomial:
     return p.ring.from_dict({e: c for e, c in p.terms() if sum(e) <= degree})
 
 
-def _compose(p: PolyElement, j: int, series: PolyElement, degree: int) -> PolyElement:
+def _compose(p: Polynomial, j: int, series: Polynomial, degree: int) -> Polynomial:
     """p with w_j replaced by a series, up to a degree (Horner)."""
-    rows: dict[int, PolyElement] = {}
+    rows: dict[int, Polynomial] = {}
     for e, c in p.terms():
         rest = tuple(0 if i == j else a for i, a in enumerate(e))
         rows[e[j]] = rows.get(e[j], p.ring.zero) + p.ring.from_dict({rest: c})
@@ -134,7 +135,7 @@ def _compose(p: PolyElement, j: int, series: PolyElement, degree: int) -> PolyEl
     return out
 
 
-def _eliminate(kl: PolyElement, j: int, precision: int | None) -> tuple[PolyElement, int]:
+def _eliminate(kl: Polynomial, j: int, precision: int | None) -> tuple[Polynomial, int]:
     """K' and the degree up to which it is known."""
     order = ORDER if precision is None else min(ORDER, precision - 1)
     slope, curvature = kl.diff(kl.ring.gens[j]), 2 * kl.coeff(kl.ring.gens[j] ** 2)
@@ -145,7 +146,7 @@ def _eliminate(kl: PolyElement, j: int, precision: int | None) -> tuple[PolyElem
     return _compose(kl, j, series, known), known
 
 
-def _convenient(rest: PolyElement, precision: int, residual: Pair, straighten) -> Toric | None:
+def _convenient(rest: Polynomial, precision: int, residual: Pair, straighten) -> Toric | None:
     """The polyhedron of the known part, if no unknown term can touch it."""
     if rest.ring.ngens > 1:
         residual, _ = straighten(residual, toric(residual))
@@ -161,7 +162,7 @@ def _convenient(rest: PolyElement, precision: int, residual: Pair, straighten) -
     return verdict if verdict.nondegenerate and max(axes) <= precision else None
 
 
-def _vanishes(kl: PolyElement, used) -> bool:
+def _vanishes(kl: Polynomial, used) -> bool:
     """Whether h K lies in the ideal of the derivatives for an h with h(0) != 0, by an elimination."""
     derivatives = [kl.diff(kl.ring.gens[j]) for j in used]
     if len(kl) > MOST_TERMS or not kl.ring.domain.is_QQ:
