@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt._arrays import LogLik, check_log_lik
-from slt._arviz import all_from_datatree, is_datatree
+from slt._arviz import LOG_LIKELIHOOD, all_from_datatree, is_datatree
 
 
 def observations(
@@ -44,7 +44,8 @@ def observations(
     >>> observations(log_lik["y"], groups=["a", "a"]).tolist()
     [[-3.0], [-7.0]]
     """
-    if is_datatree(log_lik):
+    plain = isinstance(log_lik, dict) and LOG_LIKELIHOOD not in log_lik  # name to matrix, not groups of a tree
+    if is_datatree(log_lik) and not plain:
         log_lik = all_from_datatree(log_lik)
     if not isinstance(log_lik, Mapping):
         log_lik = {"log_lik": log_lik}

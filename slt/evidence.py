@@ -15,6 +15,8 @@ from slt._arrays import MeanSE, SltWarning, check_beta
 from slt._target import Target, target
 from slt.energy import FreeEnergy, bridge_sampling
 
+__all__ = ["Tempered", "free_energy", "tempered_smc"]
+
 ISLANDS = 16  # independent populations; their spread is the error
 STUDENT = 1.0906  # two errors of 16 islands cover as often as two of a known error: t(15) at 95.4 % over 2
 AGREE = 5.0  # standard errors between the two estimates beyond which both are refused (a low mean also has a low error)
