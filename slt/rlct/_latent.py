@@ -16,7 +16,6 @@ third moments determine $t$ and the $\delta_i$ up to a swap of the classes, the 
 
 from collections.abc import Sequence
 from fractions import Fraction
-from numbers import Real
 
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._sizes import check_at_most, check_exponent, check_size
@@ -40,7 +39,7 @@ def _vertices(d: list[int], phi: Fraction) -> list[Fraction]:
     return [phi / 2, *alike, *(Fraction(sum(d) - x, 2) for x in d)]
 
 
-def naive_bayes(levels: Sequence[int], *, dependent: int = 0, concentration: Real = 1) -> LearningCoefficient:
+def naive_bayes(levels: Sequence[int], *, dependent: int = 0, concentration: Fraction | float = 1) -> LearningCoefficient:
     r"""Learning coefficient of the naive Bayes model with two hidden classes.
 
     $$\lambda = \begin{cases} \frac D2 + \min\{\frac\varphi2, \frac D4, \min_i \frac{D - d_i}2\}
@@ -75,7 +74,7 @@ def naive_bayes(levels: Sequence[int], *, dependent: int = 0, concentration: Rea
 
 
 def latent_class(
-    levels: Sequence[int], classes: int, true_classes: int, *, concentration: Real = 1
+    levels: Sequence[int], classes: int, true_classes: int, *, concentration: Fraction | float = 1
 ) -> LearningCoefficient:
     r"""Learning coefficient of a latent class model: an upper bound, exact for two classes of which one is true.
 

@@ -41,7 +41,7 @@ def mixture(
     true_components: int,
     *,
     dimension: int = 1,
-    concentration: Real = 1,
+    concentration: Fraction | float = 1,
     strongly_identifiable: bool = True,
 ) -> LearningCoefficient:
     r"""Learning coefficient of a mixture of normal distributions of known covariance, or of Poisson distributions.
@@ -74,7 +74,7 @@ def mixture(
 
 
 def multinomial_mixture(
-    components: int, true_components: int, *, trials: int, categories: int = 2, concentration: Real = 1
+    components: int, true_components: int, *, trials: int, categories: int = 2, concentration: Fraction | float = 1
 ) -> LearningCoefficient:
     r"""Learning coefficient of a mixture of multinomial (by default binomial) distributions of $N$ trials.
 

@@ -90,7 +90,7 @@ def test_numbered_statements_share_one_counter(html, stem):
 
 
 FIELDS = ["What it is", "Equation", "Unit", "When its error lies", "What to do"]
-ENTRIES = {"S", "G_n", "T_n", "C_n", "W_n", "V_n", "F_n", "Pareto", "R-hat", "ESS"}
+ENTRIES = {"S", "G_n", "T_n", "C_n", "W_n", "V_n", "F_n", "WBIC", "coefficient", "Pareto", "R-hat", "ESS"}
 
 
 def test_each_glossary_entry_has_its_five_fields():
