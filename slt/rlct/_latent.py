@@ -39,7 +39,9 @@ def _vertices(d: list[int], phi: Fraction) -> list[Fraction]:
     return [phi / 2, *alike, *(Fraction(sum(d) - x, 2) for x in d)]
 
 
-def naive_bayes(levels: Sequence[int], *, dependent: int = 0, concentration: Fraction | float = 1) -> LearningCoefficient:
+def naive_bayes(
+    levels: Sequence[int], *, dependent: int = 0, concentration: Fraction | float = 1
+) -> LearningCoefficient:
     r"""Learning coefficient of the naive Bayes model with two hidden classes.
 
     $$\lambda = \begin{cases} \frac D2 + \min\{\frac\varphi2, \frac D4, \min_i \frac{D - d_i}2\}

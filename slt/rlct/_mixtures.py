@@ -15,7 +15,6 @@ truth, and no weight is negative: each $a_h |u_h - u^*|^2$ is small by itself. N
 components can help, which is why the value for sign-free weights (`vandermonde`) is smaller."""
 
 from fractions import Fraction
-from numbers import Real
 
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._sizes import check_at_most, check_exponent, check_size
@@ -30,7 +29,7 @@ def _surplus(components: int, true: int, dimension: int, phi: Fraction) -> tuple
     return rlct, surplus + 1 if phi == half else 1
 
 
-def _check(components: int, true_components: int, concentration: Real) -> tuple[int, int, Fraction]:
+def _check(components: int, true_components: int, concentration: Fraction | float) -> tuple[int, int, Fraction]:
     h, r = check_size("components", components), check_size("true_components", true_components)
     check_at_most("true_components", r, h, "the number of components, for the truth to lie in the model")
     return h, r, check_exponent("concentration", concentration)
