@@ -31,11 +31,12 @@ _FUNCTIONS = {
     "log_prior": "triple",
     "log_lik": "interop",
     "to_datatree": "interop",
+    "local_learning_coefficient": "local",
     "nuts": "posterior",
     "check": "grading",
     "hint": "grading",
 }
-_MODULES = ("conjugate", "data", "experiment", "grading", "losses", "plots", "quadrature", "triple")
+_MODULES = ("conjugate", "data", "experiment", "grading", "local", "losses", "plots", "quadrature", "triple")
 
 __all__ = [
     "MeanSE",
@@ -55,6 +56,8 @@ __all__ = [
     "generalization_loss",
     "grading",
     "hint",
+    "local",
+    "local_learning_coefficient",
     "log_density",
     "log_lik",
     "log_mean_exp",
@@ -72,10 +75,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from slt import conjugate, data, experiment, grading, losses, plots, quadrature, triple
+    from slt import conjugate, data, experiment, grading, local, losses, plots, quadrature, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree
+    from slt.local import local_learning_coefficient
     from slt.losses import (
         cv_loss,
         functional_variance,

@@ -23,6 +23,7 @@ FLOORS = {
     "conjugate": 3,
     "quadrature": 3,
     "interop": 3,
+    "local": 3,
     "posterior": 4,
     "experiment": 4,
     "plots": 5,
@@ -108,7 +109,7 @@ def test_the_export_list_is_what_the_modules_have():
 def documented():
     """Public functions and classes: those of the export list and those of the public modules."""
     found = {name: getattr(slt, name) for name in PUBLIC}
-    for module in ("conjugate", "experiment", "quadrature", "plots", "data"):
+    for module in ("conjugate", "experiment", "local", "quadrature", "plots", "data"):
         names = getattr(getattr(slt, module), "__all__", vars(getattr(slt, module)))
         for name in names:
             value = getattr(getattr(slt, module), name)
