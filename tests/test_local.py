@@ -14,6 +14,7 @@ import pytest
 
 from slt import SltWarning, local_learning_coefficient
 from slt.local import Settings
+from slt.local import chains as slt_chains
 
 N = 500
 BETA = 1 / np.log(N)
@@ -344,7 +345,7 @@ def test_a_negative_estimate_that_is_noise_says_so():
 
 
 def test_a_step_too_large_is_said(key):
-    with pytest.warns(SltWarning, match=r"4 of 4 chains left every bound \(first at draw \d+\)"):
+    with pytest.warns(SltWarning, match=r"diverged: 4 of 4 chains left every bound \(first at draw \d+\)"):
         fit = local_learning_coefficient(key, mean_loss, POINTS.mean(0), POINTS, step=0.5, settings=Settings())
     assert np.isnan(fit.estimate)
     with pytest.warns(SltWarning, match="acceptance 0.[0-7]"):
@@ -429,3 +430,61 @@ def test_all_the_data_in_blocks_is_all_the_data(rng):
     for size in (10, 103, 200, 50):
         got = start._mean_over(mean, data, size)
         jax.tree.map(lambda g, w: np.testing.assert_allclose(g, w, rtol=1e-12), got, mean(data))
+
+
+# --- other samplers, restricted parameters ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampler", ["sgld", "psgld", "mala"])
+@pytest.mark.parametrize("free", [[True, False, True], [False, True, True]])
+def test_a_mask_restricts_the_coefficient(sampler, free, key):
+    # The loss of the free coordinates has the block of the curvature that belongs to them: neither its eigenvalues nor
+    # its Schur complement are those of the whole. Kills: noise, drift, pull or the Metropolis ratio without the mask.
+    h, gamma = np.linalg.eigvalsh(CURVATURE[np.ix_(free, free)]), 20.0
+    settings = Settings(sampler=sampler, chains=64, burn_in=500, draws=4000)
+    fit = quiet(key, quadratic, np.zeros(3), NOTHING, step=4e-3, gamma=gamma, mask=np.array(free), settings=settings)
+    whole = linear_gaussian(np.linalg.eigvalsh(CURVATURE), gamma)
+    assert_within_noise(fit.per_chain - fit.bias.mean(1), linear_gaussian(h, gamma), not_this=whole)
+    assert fit.dimension == 2
+
+
+def test_what_is_held_does_not_move_and_a_prefix_will_do(key):
+    # Kills: a mask by position in the wrong leaf; a mask that is not broadcast. Flat loss, strong pull: the squared
+    # distance of the two free coordinates from w* has mean 2/gamma/(1 - eps gamma/4).
+    params = {"held": np.zeros((2, 3)), "free": (np.zeros(1), np.zeros(1))}
+    flat = lambda w, batch: 0.0 * (w["held"].sum() + w["free"][0].sum()) * batch.sum()  # noqa: E731
+    settings = Settings(chains=64, burn_in=50, draws=200)
+    mask = {"held": False, "free": True}
+    fit = quiet(key, flat, params, NOTHING, step=0.1, gamma=10.0, mask=mask, settings=settings)
+    assert_within_noise(fit.distance.mean(1), 0.2 / (1 - 0.25), not_this=0.8 / (1 - 0.25))
+    assert fit.dimension == 2
+
+
+STEEP = np.array([40.0, 1.0, 0.02])
+
+
+def steep(w, batch):
+    return 0.5 * (jnp.asarray(STEEP) * w**2).sum() + 0 * batch.sum()
+
+
+def test_the_preconditioned_chain_reaches_the_same_expectation(key):
+    # With A fixed after burn-in the correction of the step is exact for a quadratic loss, whatever A. Kills: A that
+    # goes on changing, noise without the root of A, a bias without A, A = I (plain SGLD has a larger bias).
+    gamma, step = 5.0, 6e-4
+    settings = Settings(sampler="psgld", chains=64, burn_in=1000, draws=8000)
+    fit = quiet(key, steep, np.zeros(3), NOTHING, step=step, gamma=gamma, settings=settings)
+    exact, plain = linear_gaussian(STEEP, gamma), linear_gaussian(STEEP, gamma, step)
+    assert_within_noise(fit.per_chain - fit.bias.mean(1), exact)
+    assert fit.step_bias < (plain - exact) / 2
+    assert fit.acceptance > 0.9
+
+
+def test_the_scales_are_the_rule(rng):
+    # A plain restatement. Kills: the mean over held coordinates, damping that is absolute, squares without a root.
+    square = rng.exponential(size=(2, 5)) * np.array([1.0, 100.0, 1e-4, 1.0, 0.0])
+    free = np.array([True, True, False, True, True])
+    got = slt_chains.preconditioner(jnp.asarray(square), jnp.asarray(free, dtype=float))
+    for a, v in zip(got, square, strict=True):
+        want = 1 / (0.1 * np.sqrt(v[free].mean()) + np.sqrt(v[free]))
+        np.testing.assert_allclose(a[free], want / want.mean(), rtol=1e-12)
+    np.testing.assert_allclose(slt_chains.preconditioner(jnp.zeros((1, 3)), jnp.ones(1)), 1)

@@ -77,7 +77,7 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         if sampler == "psgld":
             new = DECAY * square + (1 - DECAY) * (gradient * free) ** 2
             square = jnp.where(t < settings.burn_in, new, square)
-            scale = preconditioner(square)
+            scale = preconditioner(square, free)
         pull, bias = force(u, gradient, scale)
         v = u - step / 2 * pull + free * jnp.sqrt(step * scale) * _normal(words[:, drawn + measured :], u)
 
@@ -96,12 +96,6 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         if settings.eval_size is not None:
             excess = jax.lax.cond((kept >= 0) & (kept % settings.thin == 0), evaluate, lambda: empty)
         return (v, square), Steps(excess, jnp.vecdot(u, u), bias, acceptance)
-
-    def preconditioner(square):
-        count = free.sum() * (centre.size // free.size)
-        size = jnp.sqrt(square.sum(1, keepdims=True) / count)
-        inverse = free / (DAMPING + jnp.sqrt(square) / jnp.where(size > 0, size, 1))
-        return jnp.where(free > 0, inverse * count / inverse.sum(1, keepdims=True), 1)
 
     def metropolis(carry, t):
         u, excess, gradient = carry
@@ -126,6 +120,14 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         _, steps = jax.lax.scan(langevin, (u, square), jnp.arange(settings.steps))
     kept = jax.tree.map(lambda a: a[settings.burn_in :].T, steps)
     return jax.tree.map(lambda a: a[:, :: settings.thin], kept)._replace(acceptance=kept.acceptance, bias=kept.bias)
+
+
+def preconditioner(square: Any, free: Any) -> Any:
+    r"""Diagonal $A_i \propto 1/(0.1\,r + \sqrt{v_i})$, $r^2$ the mean of the $v_i$, of mean one over what is free."""
+    mean = lambda a: (a * free).sum(1, keepdims=True) / jnp.broadcast_to(free, a.shape[1:]).sum()  # noqa: E731
+    size = jnp.sqrt(mean(square))
+    inverse = 1 / (DAMPING + jnp.sqrt(square) / jnp.where(size > 0, size, 1))
+    return jnp.where(free > 0, inverse / mean(inverse), 1)
 
 
 def _normal(words: Any, like: Any) -> Any:

@@ -1,6 +1,7 @@
 """The front door: a loss, its parameters and its data in, a local learning coefficient with its error out."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -58,46 +59,52 @@ def local_learning_coefficient(
     True
     """
     inputs.check_key(key)
+    fit = fitter(loss, params, data, beta, mask, settings)(key, step, gamma)
+    if problems := fit.problems():
+        warnings.warn(f"local learning coefficient {fit.estimate:.4g}: {' Also, '.join(problems)}", SltWarning, 2)
+    return fit
+
+
+def fitter(loss: Any, params: Any, data: Any, beta: Any, mask: Any, settings: Any) -> Callable[..., Estimate]:
+    """Everything checked but key, step and gamma; the function of these three that runs both programs."""
     inputs.check_loss(loss)
     if not isinstance(settings, Settings):
         raise TypeError(f"settings must be slt.local.Settings(...); got {type(settings).__name__}.")
     w = inputs.check_params(params)
     x, n = inputs.check_data(data)
     free = inputs.check_mask(mask, w)
-    beta = inputs.check_numbers(step, gamma, beta, n)
     numpy_in = not any(isinstance(a, jax.Array) for a in jax.tree.leaves((w, x)))
-    with jax.enable_x64(True if numpy_in else jax.config.jax_enable_x64):  # pyright: ignore[reportAttributeAccessIssue]
-        w, x, free = jax.tree.map(jnp.asarray, (w, x, free))
-        fit = _fit(key, loss, w, x, free, (step, gamma, beta), settings)
-    if problems := fit.problems():
-        warnings.warn(f"local learning coefficient {fit.estimate:.4g}: {' Also, '.join(problems)}", SltWarning, 2)
-    return fit
-
-
-def _fit(key: Any, loss: Any, w: Any, x: Any, free: Any, numbers: Any, settings: Settings) -> Estimate:
-    """Both programs on checked input."""
-    step, gamma, beta = numbers
-    n = jax.tree.leaves(x)[0].shape[0]
-    batches = settings.batch_size is not None or (settings.eval_size is not None and settings.eval_size < n)
-    first = start(loss, batches, w, x, free, step * n * beta / 2)
-    _check_start(first)
-    steps = run(key, loss, settings, w, x, (first.baseline, first.rows, free), (step, gamma, n * beta))
-    moving = w if free is None else free
-    return Estimate(
-        excess=np.asarray(steps.excess, dtype=np.float64),
-        distance=np.asarray(steps.distance, dtype=np.float64),
-        bias=np.asarray(steps.bias, dtype=np.float64),
-        acceptance=float(np.nanmean(a)) if not np.isnan(a := np.asarray(steps.acceptance)).all() else float("nan"),
-        baseline=float(first.baseline),
-        gradient_norm=float(first.gradient_norm),
-        descent=float(n * beta * first.descent),
-        dimension=sum(int(np.sum(m)) if free is not None else m.size for m in jax.tree.leaves(moving)),
-        n=n,
-        beta=beta,
-        gamma=float(gamma),
-        step=float(step),
-        settings=settings,
+    dimension = sum(
+        int(np.sum(m)) if mask is not None else m.size for m in jax.tree.leaves(w if mask is None else free)
     )
+    batches = settings.batch_size is not None or (settings.eval_size is not None and settings.eval_size < n)
+
+    def fit(key: Any, step: float, gamma: float) -> Estimate:
+        used = inputs.check_numbers(step, gamma, beta, n)
+        n_beta = n * used
+        with jax.enable_x64(numpy_in or jax.config.jax_enable_x64):  # pyright: ignore[reportAttributeAccessIssue]
+            at, among, moving = jax.tree.map(jnp.asarray, (w, x, free))
+            first = start(loss, batches, at, among, moving, step * n_beta / 2)
+            _check_start(first)
+            steps = run(key, loss, settings, at, among, (first.baseline, first.rows, moving), (step, gamma, n_beta))
+        excess, distance, bias, acceptance = (np.asarray(a, dtype=np.float64) for a in steps)
+        return Estimate(
+            excess=excess,
+            distance=distance,
+            bias=bias,
+            acceptance=float("nan") if np.isnan(acceptance).all() else float(np.nanmean(acceptance)),
+            baseline=float(first.baseline),
+            gradient_norm=float(first.gradient_norm),
+            descent=float(n_beta * first.descent),
+            dimension=dimension,
+            n=n,
+            beta=used,
+            gamma=float(gamma),
+            step=float(step),
+            settings=settings,
+        )
+
+    return fit
 
 
 def _check_start(first: Any) -> None:

@@ -19,7 +19,7 @@ def verdicts(e: Any) -> list[Verdict]:
         return [
             (
                 False,
-                f"{int(lost.sum())} of {len(lost)} chains left every bound (first at draw {first}): the step "
+                f"diverged: {int(lost.sum())} of {len(lost)} chains left every bound (first at draw {first}): the step "
                 f"{e.step:.3g} is too large for n beta = {e.n * e.beta:.4g}. Take a tenth of it.",
             )
         ]
