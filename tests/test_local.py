@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from slt import SltWarning, local_learning_coefficient
-from slt.local import Settings
+from slt.local import Settings, quadratic_expectation, sweep
 from slt.local import chains as slt_chains
+from slt.local.grid import HEAD
 
 N = 500
 BETA = 1 / np.log(N)
@@ -488,3 +489,79 @@ def test_the_scales_are_the_rule(rng):
         want = 1 / (0.1 * np.sqrt(v[free].mean()) + np.sqrt(v[free]))
         np.testing.assert_allclose(a[free], want / want.mean(), rtol=1e-12)
     np.testing.assert_allclose(slt_chains.preconditioner(jnp.zeros((1, 3)), jnp.ones(1)), 1)
+
+
+# --- theory and sweep ------------------------------------------------------------------------------------------------
+
+
+def test_the_quadratic_formula(rng):
+    # Against the recursion itself, iterated to its fixed point, in each direction. Kills: eps/2 for eps/4 in either
+    # factor, n beta for its square, gamma in the numerator.
+    h, c = np.array([0.7, 0.02, 0.0]), np.array([0.3, 0.01, 0.2])
+    for step, gamma in ((2e-3, 0.5), (1e-2, 8.0)):
+        a, variance = step / 2 * (SLOPES * h + gamma), np.zeros(3)
+        for _ in range(100_000):
+            variance = (1 - a) ** 2 * variance + step + step**2 / 4 * SLOPES**2 * c
+        want = 0.5 * SLOPES * (h * variance).sum()
+        got = quadratic_expectation(h, N, gamma=gamma, step=step, gradient_variance=c)
+        assert got == pytest.approx(want, rel=1e-9)
+    assert quadratic_expectation(h, N) == 1.0
+    assert quadratic_expectation([1.0], N, beta=1.0, gamma=N) == pytest.approx(0.25)
+    # The posterior of one direction by quadrature.
+    w = np.linspace(-3, 3, 20001)
+    p = np.exp(-SLOPES * 0.7 * w**2 / 2 - 4 * w**2)
+    want = (p * SLOPES * 0.7 * w**2 / 2).sum() / p.sum()
+    assert quadratic_expectation([0.7], N, gamma=8.0) == pytest.approx(want, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"curvatures": [-1.0]}, "eigenvalues >= 0"),
+        ({"curvatures": 1.0}, "eigenvalues >= 0"),
+        ({"step": 0.06}, r"step must lie in \[0, .* = \[0, 0.04972\)"),
+        ({"step": -1.0}, "step must"),
+        ({"gradient_variance": [1.0, 2.0]}, "gradient_variance must be >= 0"),
+        ({"gamma": -1.0}, "gamma must be"),
+        ({"beta": -1.0}, "beta must be a positive"),
+    ],
+)
+def test_the_quadratic_formula_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        quadratic_expectation(options.pop("curvatures", [1.0]), N, **options)
+
+
+def test_a_sweep_follows_theory_over_its_grid(key):
+    # Each pair against its own exact value; the values differ by more than the errors. Kills: steps and gammas
+    # exchanged, one key for all pairs (the z-scores of a row would agree), a raise where a chain diverges.
+    steps, gammas = [2e-3, 8e-3, 0.5], [2.0, 60.0]
+    settings = Settings(chains=32, burn_in=300, draws=2000)
+    result = sweep(key, quadratic, np.zeros(3), NOTHING, steps=steps, gammas=gammas, settings=settings)
+    h = np.linalg.eigvalsh(CURVATURE)
+    want = np.array([[quadratic_expectation(h, N, gamma=g, step=s) for g in gammas] for s in steps[:2]])
+    z = (result.values("estimate")[:2] - want) / result.values("se")[:2]
+    assert (abs(z) < 4).all()
+    assert abs(want[0, 1] - want[1, 0]) > 10 * result.values("se")[:2].max()
+    assert len(np.unique(z.round(6))) == 4
+    assert np.isnan(result.values("estimate")[2]).all()
+    lines = str(result).splitlines()
+    assert lines[0].split() == " ".join(HEAD).split()
+    assert len(lines) == 7
+    assert lines[2].split()[:3] == ["0.002", "60", f"{result.estimates[0][1].estimate:.4g}"]
+    assert lines[-1].endswith("diverged")
+
+
+def test_a_sweep_compiles_once(key):
+    traces = []
+
+    def counted(w, x):
+        traces.append(1)
+        return mean_loss(w, x)
+
+    options = {"settings": SHORT, "gammas": [1.0]}
+    sweep(key, counted, POINTS.mean(0), POINTS, steps=[1e-3], **options)
+    first = len(traces)
+    sweep(key, counted, POINTS.mean(0), POINTS, steps=[2e-3, 3e-3, 4e-3], **options)
+    assert len(traces) == first > 0
+    with pytest.raises(ValueError, match="at least one step and one gamma"):
+        sweep(key, counted, POINTS.mean(0), POINTS, steps=[], **options)
