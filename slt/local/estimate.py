@@ -95,7 +95,7 @@ def fitter(loss: Any, params: Any, data: Any, beta: Any, mask: Any, settings: An
             acceptance=float("nan") if np.isnan(acceptance).all() else float(np.nanmean(acceptance)),
             baseline=float(first.baseline),
             gradient_norm=float(first.gradient_norm),
-            descent=float(n_beta * first.descent),
+            descent=n_beta * float(first.descent),
             dimension=dimension,
             n=n,
             beta=used,

@@ -33,6 +33,8 @@ def _allowed(e: Any) -> float:
 def _minimum(e: Any) -> Iterator[Verdict]:
     good = e.descent <= _allowed(e)
     text = f"w*: the gradient of L_n has norm {e.gradient_norm:.2g}; down it n beta L_n falls by {e.descent:.2g}"
+    if e.settings.batch_size is None or (e.settings.eval_size or 0) >= e.n:  # else the noise of batches decides
+        text += f", and {(e.excess < 0).mean():.0%} of the draws lie below w*"
     if not good:
         text += (
             f" (at most {_allowed(e):.2g} wanted): w* is no minimum of L_n, and the estimate is lower by at least that "
