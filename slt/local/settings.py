@@ -24,7 +24,7 @@ class Settings:
     from one draw to the next. `batch_size`: observations in a gradient, drawn afresh with replacement at each step;
     `None` for all of them. `eval_size`: observations on which a draw's loss is measured, drawn apart from the
     gradient's (at least $n$: all the data); `None` measures it on the batch of the gradient that is taken there, which
-    costs nothing and is unbiased, since that batch is drawn after $w$.
+    costs nothing and is unbiased, since that batch is drawn after $w$ (`"mala"` always measures it on all the data).
     **Raises:** `ValueError` for an option out of its range, and for `"mala"` with batches.
     **Source:** Welling and Teh (2011); Li, Chen, Carlson and Carin (2016); Roberts and Tweedie (1996).
 
