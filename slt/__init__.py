@@ -55,11 +55,24 @@ _FUNCTIONS = {
     "log_prior": "triple",
     "log_lik": "interop",
     "to_datatree": "interop",
+    "local_learning_coefficient": "local",
     "nuts": "posterior",
     "check": "grading",
     "hint": "grading",
 }
-_MODULES = ("conjugate", "data", "energy", "experiment", "grading", "losses", "plots", "quadrature", "rlct", "triple")
+_MODULES = (
+    "conjugate",
+    "data",
+    "energy",
+    "experiment",
+    "grading",
+    "local",
+    "losses",
+    "plots",
+    "quadrature",
+    "rlct",
+    "triple",
+)
 
 __all__ = [
     "BayesQuartet",
@@ -95,6 +108,8 @@ __all__ = [
     "gibbs_loss",
     "grading",
     "hint",
+    "local",
+    "local_learning_coefficient",
     "log_bayes_factor",
     "log_density",
     "log_lik",
@@ -122,7 +137,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from slt import conjugate, data, energy, experiment, grading, losses, plots, quadrature, rlct, triple
+    from slt import conjugate, data, energy, experiment, grading, local, losses, plots, quadrature, rlct, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt._compare import Comparison, compare
     from slt._criteria import Criteria, criteria
@@ -136,6 +151,7 @@ if TYPE_CHECKING:
     from slt.evidence import free_energy, tempered_smc
     from slt.grading import check, hint
     from slt.interop import log_lik, to_datatree
+    from slt.local import local_learning_coefficient
     from slt.losses import (
         cv_loss,
         functional_variance,
