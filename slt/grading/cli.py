@@ -26,6 +26,9 @@ def main(argv: list[str] | None = None) -> int:
         return options.run(options)
     except SystemExit as stop:  # of argparse, after --help or its own message
         return 0 if stop.code is None else int(stop.code)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError, Wrong) as error:
         print(f"slt: {error}", file=sys.stderr)
         return 2

@@ -273,3 +273,18 @@ def test_a_call_that_never_lets_go_ends_the_process(tmp_path, command):
     )
     assert done.returncode == 1
     assert "line 4 in variance_of_empirical_entropy" in done.stderr
+
+
+def test_a_pipe_that_is_closed_early_is_no_error(tmp_path):
+    start = [sys.executable, "-m", "slt.grading.cli", "start"]
+    subprocess.run(start, cwd=tmp_path, check=True, capture_output=True)
+    listing = subprocess.Popen(
+        [sys.executable, "-m", "slt.grading.cli", "list"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert listing.stdout is not None
+    assert listing.stderr is not None
+    listing.stdout.readline()
+    listing.stdout.close()
+    assert listing.stderr.read() == b""
+    listing.stderr.close()
+    assert listing.wait() == 0
