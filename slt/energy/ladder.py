@@ -139,7 +139,8 @@ def optimal_beta(log_lik: Any, betas: Any) -> MeanSE:
     WBIC takes $1/\log n$ for it; the mean energy falls with $\beta$, so that $\beta^*$ is unique.
 
     **Arguments:** `log_lik`, `betas`: as in `thermodynamic_integration`, a ladder from 0 to at least 1.
-    **Returns:** `MeanSE`: $\beta^*$ and its standard error, the errors of $F_n$ and of the mean energy over the slope.
+    **Returns:** `MeanSE`: $\beta^*$ and its standard error: the errors of $F_n$ and of the mean energy, taken
+    as independent, over the slope. They are not, and the error is an overstatement.
     **Raises:** `ValueError` and warnings as in `stepping_stone`; `ValueError` if the energy does not vary.
     **Source:** Watanabe (2013), section 4.
 

@@ -1,11 +1,12 @@
 r"""The front door: simplify, read the polyhedron, blow up, and say which step answered (floor 1)."""
 
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
 from slt.rlct import _blocks
 from slt.rlct._faces import evidently_positive
-from slt.rlct._global import homogeneous, one_variable, refuse_negative_values
+from slt.rlct._global import NoRealZero, homogeneous, one_variable, refuse_negative_values
 from slt.rlct._newton import MOST_DIMENSIONS, MOST_POINTS, newton_value
 from slt.rlct._parse import Problem, parse
 from slt.rlct._polyhedron import minimal
@@ -67,7 +68,13 @@ def _taken_apart(problem: Problem, solve) -> LearningCoefficient | None:
             return _blocks.add(parts, [solve(p) for p in parts])
     parts = _blocks.factors(problem, problem.pair())
     if len(parts) > 1 and problem.ring.ngens > 2:
-        return _blocks.multiply(parts, [solve(p) for p in parts])
+        solved = []
+        for part in parts:
+            with suppress(NoRealZero):  # such a factor is a unit
+                solved.append((part, solve(part)))
+        if not solved:
+            raise NoRealZero("K has no real zero. Subtract its minimum.")
+        return _blocks.multiply(*map(list, zip(*solved, strict=True)))
     return None
 
 
@@ -99,7 +106,7 @@ def _everywhere(problem: Problem) -> LearningCoefficient:
     if positive:
         pair = replace(pair, factors=tuple(f for f in pair.factors if f not in positive))
     if not any(pair.k) and not any(f.k for f in pair.factors):
-        raise ValueError(f"K has no real zero: {problem.kl.as_expr()} is positive. Subtract its minimum.")
+        raise NoRealZero(f"K has no real zero: {problem.kl.as_expr()} is positive. Subtract its minimum.")
     if problem.ring.ngens == 1:
         return one_variable(pair)
     weights = homogeneous(pair)
@@ -115,7 +122,7 @@ def _everywhere(problem: Problem) -> LearningCoefficient:
         resolution = Resolution(problem.variables, (), resolve_everywhere(pair))
         answer = as_coefficient(resolution, "resolution of the whole plane")
         if answer is None:
-            raise ValueError(f"no real zero of K was found: {problem.kl.as_expr()}. Subtract the minimum of K.")
+            raise NoRealZero(f"no real zero of K was found: {problem.kl.as_expr()}. Subtract the minimum of K.")
         return answer
     if problem.kl.coeff(1):
         found = _constant_in_one_block(problem)

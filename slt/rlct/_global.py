@@ -21,6 +21,10 @@ from slt.rlct._toric import refuse_odd
 SAMPLES = 60
 
 
+class NoRealZero(ValueError):
+    """K, or a factor of it, is positive everywhere."""
+
+
 def homogeneous(pair: Pair) -> tuple[Fraction, ...] | None:
     """Positive weights for which every factor is quasi-homogeneous, or `None`."""
     d = pair.dimension
@@ -63,6 +67,6 @@ def one_variable(pair: Pair) -> LearningCoefficient:
             refuse_odd(k, str(poly.as_expr()))
             best.append(((h + 1) / k, str(poly.as_expr())))
     if not best:
-        raise ValueError("K has no real zero. Subtract its minimum.")
+        raise NoRealZero("K has no real zero. Subtract its minimum.")
     rlct, where = min(best)
     return LearningCoefficient(rlct, 1, "exact", f"the real roots of {where}", tuple(best))

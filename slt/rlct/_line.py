@@ -119,7 +119,11 @@ def _sample(pair: Pair, j: int, value) -> Node:
 
 def _transversal(pair: Pair, pinned, j, q: Polynomial) -> Node | None:
     """The root of q, if one factor alone crosses the divisor there, simply: no number field is needed."""
-    if len(pinned) != 1 or (q.degree() == 1 and q.ring.domain.is_QQ) or (q == q.ring.gens[0] and pair.k[j]):
+    if (
+        len(pinned) != 1
+        or (q.degree() == 1 and q.ring.domain.is_QQ)
+        or (q == q.ring.gens[0] and (pair.k[j] or pair.h[j]))
+    ):
         return None
     met = []
     for f in pair.factors:

@@ -13,6 +13,7 @@ from sympy.polys.rings import PolyRing, ring
 
 from slt.rlct._pair import Pair, from_powers
 from slt.rlct._polyhedron import Polyhedron, minimal
+from slt.rlct._prior import irreducible, refuse_divergent
 from slt.rlct._reals import sign
 from slt.rlct._types import Polynomial
 
@@ -21,7 +22,10 @@ MOST_VERTICES = 60
 
 @dataclass(frozen=True)
 class Problem:
-    """K and prior as ring elements, with the point moved to the origin. `generators` is set for K = sum of squares."""
+    """K and prior as ring elements, with the point moved to the origin.
+
+    `prior` holds powers of irreducible factors. `generators` is set for K = sum of squares.
+    """
 
     variables: tuple[sympy.Symbol, ...]
     ring: PolyRing
@@ -35,13 +39,7 @@ class Problem:
         easy = self.ring.ngens <= 4 or len(self.kl) <= 60
         powers = [(p, Fraction(e), Fraction(0)) for p, e in self.kl.factor_list()[1]] if easy else []
         powers = powers or [(self.kl, Fraction(1), Fraction(0))]
-        for base, h in self.prior:
-            powers += [(p, Fraction(0), e * h) for p, e in base.factor_list()[1]]
-        pair = from_powers(self.ring, powers)
-        for name, h in [*zip(self.variables, pair.h, strict=True), *((f.poly, f.h) for f in pair.factors)]:
-            if h <= -1:
-                raise ValueError(f"the prior cannot be integrated: {name} has power {h}, and it must exceed -1.")
-        return pair
+        return from_powers(self.ring, powers + [(p, Fraction(0), h) for p, h in self.prior])
 
 
 def parse(K: Any, prior: Any, at: Any, *, zero: bool = True) -> Problem:
@@ -78,13 +76,15 @@ def parse(K: Any, prior: Any, at: Any, *, zero: bool = True) -> Problem:
             f"K must vanish at the point; at {where} it is {domain.to_sympy(kl.coeff(1))}. Pass at= a zero of K."
         )
     count = len(generators) if generators else 0
+    factored = irreducible(zip(elements[1 + count :], powers, strict=True))
+    refuse_divergent(factored, local=zero)
     if not kl.coeff(1):
         _refuse_negative(kl, where="the point")
     return Problem(
         variables,
         small,
         kl,
-        tuple(zip(elements[1 + count :], powers, strict=True)),
+        factored,
         point,
         tuple(elements[1 : 1 + count]) if generators else None,
     )

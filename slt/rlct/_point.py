@@ -12,7 +12,7 @@ from slt.rlct._plane import plane
 from slt.rlct._reals import Undecided, real_roots
 from slt.rlct._split import quadratic, split
 from slt.rlct._toric import Toric, toric
-from slt.rlct._tree import Node, combine, leaf, unsettled
+from slt.rlct._tree import COMPARABLE, Node, combine, leaf, unsettled
 
 MOST_SHEARS = 6
 SECONDS = 30.0  # after which no further chart is opened
@@ -103,12 +103,12 @@ def _quadratic(pair: Pair, label: str, search: Search) -> Node | None:
         j, rest = parted
         name = pair.ring.gens[j]
         if rest is None:
-            return Node(label, pair, Fraction(1, 2), 1, True, f"K lies between multiples of {name}**2")
+            return Node(label, pair, Fraction(1, 2), 1, True, f"{COMPARABLE} {name}**2")
         child = resolve_point(rest, f"on {name} = 0", search)
         if child.rlct is None:
             return None
         rlct = child.rlct + Fraction(1, 2)
-        how = f"K lies between multiples of {name}**2 + (K at {name} = 0)"
+        how = f"{COMPARABLE} {name}**2 + (K at {name} = 0)"
         return Node(label, pair, rlct, child.multiplicity, child.exact, how, (child,)) if child.exact else None
     series = split(pair, straighten)
     return None if series is None else Node(label, pair, series[0], series[1], True, series[2])

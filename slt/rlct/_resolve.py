@@ -10,7 +10,7 @@ from slt.rlct._pair import Pair
 from slt.rlct._parse import parse
 from slt.rlct._point import Search, look_at, resolve_point
 from slt.rlct._record import LearningCoefficient
-from slt.rlct._tree import Node
+from slt.rlct._tree import COMPARABLE, Node
 
 CHARTS = 120
 
@@ -84,7 +84,13 @@ class Resolution:
         r"""The `count` largest candidate poles $-(h + 1 + \nu)/k$, $\nu = 0, 1, \dots$, of the zeta function.
 
         Every pole is among them if the resolution is exact. The first is a pole, of order m; the others may cancel.
+        Where K was replaced by a comparable function, which keeps the first pole only, `ValueError` is raised.
         """
+        if any(COMPARABLE in node.method or "splitting lemma" in node.method for _, node in self.tree.walk()):
+            raise ValueError(
+                "K was replaced by a comparable function on the way, which keeps the largest pole (-rlct, of order "
+                "multiplicity) and no other: ask for those."
+            )
         found = {-(b + n) / a for _, node in self.tree.walk() for a, b in node.divisors if a for n in range(count)}
         return tuple(sorted(found, reverse=True)[:count])
 

@@ -10,6 +10,8 @@ from fractions import Fraction
 from slt.rlct._pair import Pair
 from slt.rlct._toric import Toric, normal_crossing_pair, refuse_odd
 
+COMPARABLE = "K lies between multiples of"  # how a node says that K was replaced by such a function
+
 
 @dataclass(frozen=True)
 class Node:
