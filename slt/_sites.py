@@ -66,7 +66,7 @@ def check_observed(sites: Sites, site: str | None) -> tuple[str, np.ndarray | No
         scale = observed.get("scale")
         if scale is not None and (is_tracer(scale) or not np.all(np.asarray(scale) == 1)):
             raise ValueError(
-                f"{other!r} stands under handlers.scale; log_lik is never tempered. Remove the scale and pass beta= instead."
+                f"{other!r} stands under handlers.scale; log_lik is never tempered. Remove the scale and pass beta=."
             )
     return name, _observations(sites.observed[name])
 
