@@ -59,7 +59,19 @@ _FUNCTIONS = {
     "check": "grading",
     "hint": "grading",
 }
-_MODULES = ("conjugate", "data", "energy", "experiment", "grading", "losses", "plots", "quadrature", "rlct", "triple")
+_MODULES = (
+    "conjugate",
+    "data",
+    "energy",
+    "experiment",
+    "grading",
+    "losses",
+    "plots",
+    "quadrature",
+    "rlct",
+    "triple",
+    "zoo",
+)
 
 __all__ = [
     "BayesQuartet",
@@ -119,10 +131,11 @@ __all__ = [
     "waic",
     "waic_loss",
     "wbic",
+    "zoo",
 ]
 
 if TYPE_CHECKING:
-    from slt import conjugate, data, energy, experiment, grading, losses, plots, quadrature, rlct, triple
+    from slt import conjugate, data, energy, experiment, grading, losses, plots, quadrature, rlct, triple, zoo
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt._compare import Comparison, compare
     from slt._criteria import Criteria, criteria
