@@ -51,7 +51,11 @@ def build(name, options):
     return getattr(zoo, name)(**options)
 
 
-@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=lambda v: str(v))
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [pytest.param(*v, marks=[pytest.mark.slow] if v[1] else []) for v in VARIANTS],  # a compilation for each
+    ids=str,
+)
 def test_data_can_be_drawn_and_evaluated(name, options, key):
     # Kills: observations of the wrong event shape, a prior that leaves the model's range, a model that is not the truth
     # at the optimum (swapped weights, a truth with one unit more), a value where nothing is known.
