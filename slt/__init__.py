@@ -72,6 +72,7 @@ _MODULES = (
     "quadrature",
     "rlct",
     "triple",
+    "zoo",
 )
 
 __all__ = [
@@ -134,10 +135,24 @@ __all__ = [
     "waic",
     "waic_loss",
     "wbic",
+    "zoo",
 ]
 
 if TYPE_CHECKING:
-    from slt import conjugate, data, energy, experiment, grading, local, losses, plots, quadrature, rlct, triple
+    from slt import (
+        conjugate,
+        data,
+        energy,
+        experiment,
+        grading,
+        local,
+        losses,
+        plots,
+        quadrature,
+        rlct,
+        triple,
+        zoo,
+    )
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt._compare import Comparison, compare
     from slt._criteria import Criteria, criteria

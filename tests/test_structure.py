@@ -43,6 +43,7 @@ FLOORS = {
     "posterior": 4,
     "evidence": 4,
     "experiment": 4,
+    "zoo": 4,
     "plots": 5,
     "data": 5,
     "grading": 5,
@@ -126,7 +127,8 @@ def test_the_export_list_is_what_the_modules_have():
 def documented():
     """Public functions and classes: those of the export list and those of the public modules."""
     found = {name: getattr(slt, name) for name in PUBLIC}
-    for module in ("conjugate", "energy", "evidence", "experiment", "local", "quadrature", "plots", "data", "rlct"):
+    public = ("conjugate", "energy", "evidence", "experiment", "local", "quadrature", "plots", "data", "rlct", "zoo")
+    for module in public:
         names = getattr(getattr(slt, module), "__all__", vars(getattr(slt, module)))
         for name in names:
             value = getattr(getattr(slt, module), name)
