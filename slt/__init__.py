@@ -59,7 +59,19 @@ _FUNCTIONS = {
     "check": "grading",
     "hint": "grading",
 }
-_MODULES = ("conjugate", "data", "energy", "experiment", "grading", "losses", "plots", "quadrature", "rlct", "triple")
+_MODULES = (
+    "conjugate",
+    "data",
+    "energy",
+    "experiment",
+    "grading",
+    "losses",
+    "plots",
+    "quadrature",
+    "rlct",
+    "samplers",
+    "triple",
+)
 
 __all__ = [
     "BayesQuartet",
@@ -109,6 +121,7 @@ __all__ = [
     "quadrature",
     "refit",
     "rlct",
+    "samplers",
     "sbic",
     "stream_criteria",
     "tempered_smc",
@@ -122,7 +135,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from slt import conjugate, data, energy, experiment, grading, losses, plots, quadrature, rlct, triple
+    from slt import conjugate, data, energy, experiment, grading, losses, plots, quadrature, rlct, samplers, triple
     from slt._arrays import MeanSE, SltWarning, log_mean_exp, mean_se
     from slt._compare import Comparison, compare
     from slt._criteria import Criteria, criteria
