@@ -31,7 +31,8 @@ def near(values, want, *, chains=4, at_most=np.inf):
 def zero(values):
     """Independent values of mean zero, within four standard errors."""
     v = np.asarray(values, dtype=float)
-    assert np.all(np.abs(v.mean(0)) < 4 * v.std(0) / np.sqrt(len(v))), v.mean(0) / v.std(0) * np.sqrt(len(v))
+    se = v.std(0) / np.sqrt(len(v))
+    assert np.all(np.abs(v.mean(0)) <= 4 * se), f"{v.mean(0)} +- {se}"
 
 
 # --- kernels: from exact draws, in one step -------------------------------------------------------------------------
@@ -51,7 +52,7 @@ def skewed_draws(rng, count):
 KERNELS = {
     "metropolis": (metropolis, {"size": 1.5}),
     "langevin": (langevin, {"size": 1.2}),
-    "hmc": (hmc, {"size": 0.6, "leapfrogs": 3}),
+    "hmc": (hmc, {"size": 0.9, "leapfrogs": 3}),
 }
 
 
@@ -129,7 +130,7 @@ def test_gibbs_sweep_of_a_mixture_keeps_the_joint_law(key):
     # Parameters from the prior, data from the model, one sweep: (w', x) has the law of (w, x) (Geweke 2004).
     # Kills: counts the wrong way round; labels without their weight; a precision without the prior's; the means' prior
     # exchanged.
-    model, count, n = gibbs.NormalMixture(counts=(2.0, 1.0), mean=(-0.5, 1.0), sd=1.5), 100_000, 4
+    model, count, n = gibbs.NormalMixture(counts=(2.0, 1.0), mean=(-0.5, 1.0), sd=1.5), 30_000, 4
 
     @jax.jit
     @jax.vmap
@@ -228,7 +229,7 @@ def test_a_front_draws_from_the_tempered_posterior(sampler, triple, beta, key):
     # Kills: the Jacobian left out (at beta = 0.3 most of all); beta on the prior too; beta left out; warmup kept.
     model, x, oracle = TRIPLES[triple]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*transitions diverged", SltWarning)
+        warnings.filterwarnings("ignore", r"\d+ of \d+ transitions diverged", SltWarning)
         fit = FRONTS[sampler](key, model, jnp.asarray(x), beta=beta, draws=2000)
     nodes, weights = oracle(x, beta)
     for name, exact in nodes.items():
@@ -317,7 +318,7 @@ def assert_mass(inside, want, *, groups):
     se = means.std(ddof=1) / np.sqrt(groups)
     t = stats.t(groups - 1).isf(3e-5)  # four standard errors' worth of confidence, with an estimated error
     assert abs(means.mean() - want) < t * se
-    assert se < 0.03, se
+    assert se < 0.05, se
 
 
 def test_labels_of_a_mixture_are_crossed_by_tempering_and_not_by_nuts(key):
@@ -333,10 +334,10 @@ def test_labels_of_a_mixture_are_crossed_by_tempering_and_not_by_nuts(key):
     one_start = slt.nuts(key, triple, x, chains=1)  # and it does not know: no warning
     stuck = np.asarray(one_start.draws["b"][:, 0] < one_start.draws["b"][:, 1])
     assert stuck.all() or not stuck.any()
-    one_start = gibbs.sample(key, model, x, chains=1)
+    one_start = gibbs.sample(key, model, x, chains=1, thin=2)
     stuck = np.asarray(one_start.draws["b"][:, 0] < one_start.draws["b"][:, 1])
     assert stuck.all() or not stuck.any()
-    found = parallel_tempering.sample(key, triple, x, draws=2000, chains=8, rungs=10)
+    found = parallel_tempering.sample(key, triple, x, chains=8, rungs=8)
     b = np.asarray(found.posterior.draws["b"])
     assert_mass(b[:, 0] < b[:, 1], want, groups=8)
     b = np.asarray(slt.tempered_smc(key, triple, x).draws["b"])
@@ -346,35 +347,35 @@ def test_labels_of_a_mixture_are_crossed_by_tempering_and_not_by_nuts(key):
 CROSS = Triple(
     dist.Normal(0, 1),
     lambda w1, w2: dist.Normal(w1 * w2, 1),
-    {"w1": dist.Normal(6.0, 1.0), "w2": dist.Normal(6.1, 1.0)},
+    {"w1": dist.Normal(7.0, 1.0), "w2": dist.Normal(7.1, 1.0)},
 )
 
 
 def test_branches_of_a_singular_posterior_are_crossed_by_tempering_and_not_by_nuts(key):
-    # K(w) = (w1 w2)^2 / 2: the two axes are optimal. The prior, slightly askew, wants both parameters large, so that the
-    # posterior lies along two arms, and the way from one to the other leads past the origin, where the prior is low.
+    # K(w) = (w1 w2)^2 / 2: the two axes are optimal. The prior, slightly askew, wants both parameters large, so that
+    # the posterior has two arms, and the way from one to the other leads past the origin, where the prior is low.
     n, mean = 100, 0.05
     x = jnp.asarray(mean + np.linspace(-1, 1, n))
 
     def potential(w1, w2):
-        return 0.5 * ((w1 - 6.0) ** 2 + (w2 - 6.1) ** 2) + 0.5 * n * (w1 * w2 - mean) ** 2
+        return 0.5 * ((w1 - 7.0) ** 2 + (w2 - 7.1) ** 2) + 0.5 * n * (w1 * w2 - mean) ** 2
 
-    axis = np.linspace(-1.5, 11.5, 3000)
+    axis = np.linspace(-1.5, 12.5, 2500)
     w1, w2 = np.meshgrid(axis, axis, indexing="ij")
     weights = special.softmax(-potential(w1, w2))
     want = weights[w1 > w2].sum()
-    assert 0.3 < want < 0.45
-    # A Hamiltonian trajectory keeps its energy: to pass w1 = w2 it needs a kinetic energy above the barrier, and with two
-    # momenta, whatever their masses, P(kinetic energy > h) = e^-h.
-    top = optimize.minimize_scalar(lambda t: potential(t, t), bounds=(-2, 7), method="bounded").fun
+    assert 0.3 < want < 0.4
+    # A Hamiltonian trajectory keeps its energy: to pass w1 = w2 it needs a kinetic energy above the barrier, and with
+    # two momenta, whatever their masses, P(kinetic energy > h) = e^-h. 1000 steps of warmup, 1000 draws.
+    top = optimize.minimize_scalar(lambda t: potential(t, t), bounds=(-2, 8), method="bounded").fun
     chance = (weights * np.exp(-np.maximum(top - potential(w1, w2), 0))).sum()
-    assert 2000 * chance < 0.01
+    assert 2000 * chance < 0.001
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*transitions diverged", SltWarning)
+        warnings.filterwarnings("ignore", r"\d+ of \d+ transitions diverged", SltWarning)
         one_start = slt.nuts(key, CROSS, x, chains=1)
     stuck = np.asarray(one_start.draws["w1"] > one_start.draws["w2"])
     assert stuck.all() or not stuck.any()
-    found = parallel_tempering.sample(key, CROSS, x, draws=2000, chains=8, rungs=16)
+    found = parallel_tempering.sample(key, CROSS, x, draws=2000, chains=8, rungs=12)
     w = found.posterior.draws
     assert_mass(w["w1"] > w["w2"], want, groups=8)
     w = slt.tempered_smc(key, CROSS, x).draws
@@ -429,10 +430,10 @@ def test_what_is_wrong_is_said(key):
     with pytest.warns(SltWarning, match=r"effective sample size is \d+ for p \(wanted 400"):
         metropolis.sample(key, COIN, FLIPS, draws=50)
     with pytest.warns(SltWarning, match=r"replicas at beta=0 and 1 change places in \d\.\d% .*rungs=4"):
-        parallel_tempering.sample(key, CROSS, jnp.linspace(-1, 1, 100), rungs=2)
+        parallel_tempering.sample(key, CROSS, jnp.linspace(-1, 1, 100), rungs=2, draws=20)
     sharp = gibbs.NormalMixture(sd=5.0)
     with pytest.warns(SltWarning, match="R-hat"):
-        gibbs.sample(key, sharp, jnp.array([-5.0, -4.0, -4.5, 5.0, 5.5, 5.0]), chains=6)
+        gibbs.sample(key, sharp, jnp.array([-5.0, -4.0, -4.5, 5.0, 5.5, 5.0]), chains=6, draws=100, thin=1)
 
 
 @pytest.mark.parametrize("sampler", FRONTS)

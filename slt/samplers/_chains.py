@@ -6,7 +6,7 @@ where $T$ maps $\mathbb{R}^d$ onto the support of the prior, so that no sampler 
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from slt.posterior import Diagnostics
 from slt.triple import Posterior, Triple
 
 WARMUP = 500  # rounds in which the step size adapts; they are thrown away
+GAIN = 3.0  # of the adaptation: a start far out, where steps must be tiny, is forgotten in time
 TRIES = 64  # draws of the prior among which a chain looks for a start
 DIVERGED = 1000.0  # nats of lost energy that count as a divergence, as in Stan
 
@@ -46,44 +47,63 @@ def accept(key: Any, log_ratio: Any, new: Any, old: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(yes, a, b), new, old)
 
 
-def start(key: Any, density: Target, data: Any) -> Any:
-    """The first of some draws of the prior at which the data have a positive density."""
-    u = jax.vmap(lambda k: density.draw_prior(k, data))(jax.random.split(key, TRIES))
+def starts(key: Any, density: Target, data: Any, chains: int) -> Any:
+    """For each chain the first of some draws of the prior at which the data have a positive density, `(chains, d)`."""
+    u, feasible = _starts(key, density, data, chains)
+    if not np.asarray(feasible).all():
+        raise ValueError(
+            f"none of {TRIES} draws of the prior gives the data a positive, finite density: the prior hardly meets the "
+            "data, or an observation lies outside the support of its distribution. Check the data, then the prior."
+        )
+    return u
+
+
+@partial(jax.jit, static_argnames=("density", "chains"))
+def _starts(key, density, data, chains) -> Any:
+    u = jax.vmap(lambda k: density.draw_prior(k, data))(jax.random.split(key, chains * TRIES))
     at = jax.vmap(lambda u: density.log_prior(u, data) + density.log_lik(u, data))(u)
-    return u[jnp.argmax(jnp.isfinite(at))]
+    feasible = jnp.isfinite(at).reshape(chains, TRIES)
+    u = u.reshape(chains, TRIES, -1)
+    return u[jnp.arange(chains), jnp.argmax(feasible, axis=1)], feasible.any(1)
 
 
-def adapt(size: Any, log_ratio: Any, goal: float, t: Any) -> Any:
-    r"""Step size after round $t$: $\log\epsilon \leftarrow \log\epsilon + (\alpha - \text{goal})\, t^{-0.6}$."""
+def adapt(size: Any, total: Any, log_ratio: Any, goal: float, t: Any) -> tuple[Any, Any]:
+    r"""Step size after round $t$, and the sum of its logarithms over the second half of warmup.
+
+    $$\log\epsilon \leftarrow \log\epsilon + 3\,(\alpha - \text{goal})\,(t + 1)^{-0.6}$$
+
+    At the end of warmup the size becomes the geometric mean of that half, and stands still from then on.
+    """
     chance = jnp.exp(jnp.minimum(jnp.where(jnp.isnan(log_ratio), -jnp.inf, log_ratio), 0.0))
-    return size * jnp.exp((chance - goal) * (t + 1.0) ** -0.6)
+    new = size * jnp.exp(GAIN * (chance - goal) * (t + 1.0) ** -0.6).astype(size.dtype)
+    total = total + jnp.where(t >= WARMUP // 2, jnp.log(new), 0.0)
+    new = jnp.where(t == WARMUP - 1, jnp.exp(total / (WARMUP - WARMUP // 2)), new)
+    return jnp.where(t < WARMUP, new, size), total
 
 
-@partial(jax.jit, static_argnames=("density", "step", "goal", "slope", "draws", "chains", "thin"))
-def run(key, density, data, beta, *, step, goal, slope, draws, chains, thin) -> Any:
-    """Points `(chains, draws, d)` and log ratios `(chains, draws)` of the last step before each."""
+@partial(jax.jit, static_argnames=("density", "step", "goal", "slope", "draws", "thin"))
+def run(key, density, data, beta, first, *, step, goal, slope, draws, thin) -> Any:
+    """Points `(chains, draws, d)` and log ratios `(chains, draws)` of the last step before each, from `first`."""
 
     def log_density(u):
         return density.log_prior(u, data) + beta * density.log_lik(u, data)
 
     def round_(carry, key_t):
-        (state, size), (key, t) = carry, key_t
+        (state, size, total), (key, t) = carry, key_t
         state, log_ratios = jax.lax.scan(
             lambda s, k: step(k, s, log_density, size=size), state, jax.random.split(key, thin)
         )
-        warm = t < WARMUP
-        size = jnp.where(warm, adapt(size, log_ratios[-1], goal, t.astype(size.dtype)), size)
-        return (state, size), (state.u, log_ratios[-1])
+        size, total = adapt(size, total, log_ratios[-1], goal, t)
+        return (state, size, total), (state.u, log_ratios[-1])
 
-    def chain(key):
-        key_start, key_rounds = jax.random.split(key)
-        state = init(log_density, start(key_start, density, data), slope=slope)
-        size = jnp.asarray(0.5, state.u.dtype)
-        keys = jax.random.split(key_rounds, WARMUP + draws)
-        _, (u, log_ratio) = jax.lax.scan(round_, (state, size), (keys, jnp.arange(WARMUP + draws)))
+    def chain(key, u):
+        size, keys = jnp.asarray(0.5, u.dtype), jax.random.split(key, WARMUP + draws)
+        state = init(log_density, u, slope=slope)
+        carry = state, size, jnp.zeros_like(size)
+        _, (u, log_ratio) = jax.lax.scan(round_, carry, (keys, jnp.arange(WARMUP + draws)))
         return u[WARMUP:], log_ratio[WARMUP:]
 
-    return jax.vmap(chain)(jax.random.split(key, chains))
+    return jax.vmap(chain)(jax.random.split(key, len(first)), first)
 
 
 def prepare(key: Any, model: Any, data: Any, beta: Any, **counts: int) -> tuple[Target, Any]:
@@ -106,31 +126,20 @@ def check(beta: Any, *, draws: int, chains: int, **counts: int) -> None:
         check_whole(name, value, 1)
 
 
-def check_start(log_density: Any) -> None:
-    """Raise `ValueError` if some chain never found a point with a positive density."""
-    if not np.isfinite(np.asarray(log_density)).all():
-        raise ValueError(
-            f"none of {TRIES} draws of the prior gives the data a positive, finite density: the prior hardly meets the "
-            "data, or an observation lies outside the support of its distribution. Check the data, then the prior."
-        )
-
-
 def sample(key, model, data, *, beta, draws, chains, thin, step, goal, slope=True, energy=False) -> Posterior:
     """Run the chains of one sampler and judge them; large losses of `energy` count as divergences."""
     density, arrays = prepare(key, model, data, beta, draws=draws, chains=chains, thin=thin)
-    at = jnp.asarray(beta, float)
-    options = {"step": step, "goal": goal, "slope": slope, "draws": draws, "chains": chains, "thin": thin}
-    u, log_ratio = run(key, density, arrays, at, **options)
+    key_start, key_run = jax.random.split(key)
+    first = starts(key_start, density, arrays, chains)
+    options = {"step": step, "goal": goal, "slope": slope, "draws": draws, "thin": thin}
+    u, log_ratio = run(key_run, density, arrays, jnp.asarray(beta, float), first, **options)
     flat = jax.jit(jax.vmap(lambda u: density.constrain(u, arrays)))(u.reshape(-1, density.dimension))
-    check_start(jax.vmap(lambda u: density.log_lik(u, arrays))(u[:, -1]))
     lost = np.asarray(log_ratio)
     diverged = int((~(lost > -DIVERGED)).sum()) if energy else 0
     return judge(model, dict(flat), data, beta=beta, chains=chains, diverged=diverged, level=4)
 
 
-def judge(
-    model: Any, flat: Mapping[str, Any], data: Any, *, beta, chains, diverged=0, problems=(), level=3
-) -> Posterior:
+def judge(model: Any, flat: Any, data: Any, *, beta, chains, diverged=0, problems=(), level=3) -> Posterior:
     """A `Posterior` of draws, chain after chain, with a warning for everything that is wrong with them."""
     by_chain = {name: np.asarray(a).reshape(chains, -1, *a.shape[1:]) for name, a in flat.items()}
     draws = next(iter(by_chain.values())).shape[1]

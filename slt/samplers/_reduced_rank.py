@@ -14,8 +14,8 @@ from slt.triple import Triple
 class ReducedRank:
     r"""Reduced rank regression with known noise: a matrix of low rank, as a product.
 
-    $$p(y \mid x, A, B) = N(y;\, B A x,\, \sigma^2 I), \qquad A \in \mathbb{R}^{H \times M},\; B \in \mathbb{R}^{N \times
-    H}, \qquad A_{hj}, B_{kh} \sim N(0, s^2)$$
+    $$p(y \mid x, A, B) = N(y;\, B A x,\, \sigma^2 I), \qquad A \in \mathbb{R}^{H \times M},\;
+    B \in \mathbb{R}^{N \times H}, \qquad A_{hj}, B_{kh} \sim N(0, s^2)$$
 
     Given one factor the other is a linear regression, at any $\beta$. With $\gamma = \beta / \sigma^2$:
 

@@ -70,14 +70,13 @@ def swap(key: jax.Array, log_lik: Any, betas: Any, *, first: Any) -> tuple[Any, 
     return jnp.arange(len(betas)) + jnp.pad(yes, (0, 1)) - jnp.pad(yes, (1, 0)), log_ratio
 
 
-@partial(jax.jit, static_argnames=("density", "draws", "chains"))
-def _run(key, density, data, betas, *, draws, chains) -> Any:
+@partial(jax.jit, static_argnames=("density", "draws"))
+def _run(key, density, data, betas, first, *, draws) -> Any:
     """Points `(chains, draws, rungs, d)`, their log-likelihoods, log ratios of top moves, swap rates of each chain."""
     rungs, every = len(betas), jax.vmap(lambda u: density.log_lik(u, data))
 
     def move(key, u, beta, size):
-        """Hamiltonian moves at one rung; at beta = 0, a draw of the prior itself."""
-        key_prior, key_moves = jax.random.split(key)
+        """Hamiltonian moves at one rung."""
 
         def log_density(u):
             return density.log_prior(u, data) + beta * density.log_lik(u, data)
@@ -85,27 +84,26 @@ def _run(key, density, data, betas, *, draws, chains) -> Any:
         def one(state, key):
             return hmc.step(key, state, log_density, size=size, leapfrogs=LEAPFROGS)
 
-        state, log_ratios = jax.lax.scan(one, hmc.init(log_density, u), jax.random.split(key_moves, MOVES))
-        return jnp.where(beta == 0, density.draw_prior(key_prior, data), state.u), log_ratios[-1]
+        state, log_ratios = jax.lax.scan(one, hmc.init(log_density, u), jax.random.split(key, MOVES))
+        return state.u, log_ratios[-1]
 
     def round_(carry, key_t):
-        (u, size), (key, t) = carry, key_t
-        key_move, key_swap = jax.random.split(key)
+        (u, size, total), (key, t) = carry, key_t
+        key_move, key_prior, key_swap = jax.random.split(key, 3)
         u, log_ratio = jax.vmap(move)(jax.random.split(key_move, rungs), u, betas, size)
-        size = jnp.where(t < _chains.WARMUP, _chains.adapt(size, log_ratio, GOAL, t.astype(size.dtype)), size)
+        u = u.at[0].set(density.draw_prior(key_prior, data))  # at beta = 0, where every draw may be a new one
+        size, total = _chains.adapt(size, total, log_ratio, GOAL, t)
         log_lik = every(u)
         index, log_swap = swap(key_swap, log_lik, betas, first=t % 2)
-        return (u[index], size), (u[index], log_lik[index], log_ratio[-1], jnp.exp(jnp.minimum(log_swap, 0.0)))
+        return (u[index], size, total), (u[index], log_lik[index], log_ratio[-1], jnp.exp(jnp.minimum(log_swap, 0.0)))
 
-    def chain(key):
-        key_start, key_rounds = jax.random.split(key)
-        u = jax.vmap(lambda k: _chains.start(k, density, data))(jax.random.split(key_start, rungs))
-        keys = jax.random.split(key_rounds, _chains.WARMUP + draws)
+    def chain(key, u):
+        u, keys = jnp.tile(u, (rungs, 1)), jax.random.split(key, _chains.WARMUP + draws)
         size = jnp.full(rungs, 0.5, u.dtype)
-        _, out = jax.lax.scan(round_, (u, size), (keys, jnp.arange(len(keys))))
+        _, out = jax.lax.scan(round_, (u, size, jnp.zeros_like(size)), (keys, jnp.arange(len(keys))))
         return jax.tree.map(lambda a: a[_chains.WARMUP :], out)
 
-    u, log_lik, log_ratio, swaps = jax.vmap(chain)(jax.random.split(key, chains))
+    u, log_lik, log_ratio, swaps = jax.vmap(chain)(jax.random.split(key, len(first)), first)
     return u, log_lik, log_ratio, swaps.mean((0, 1))
 
 
@@ -137,8 +135,9 @@ def sample(
     """
     density, arrays = _chains.prepare(key, model, data, beta, draws=draws, chains=chains)
     betas = power_ladder(_chains.check_whole("rungs", rungs, 2), beta=beta, power=POWER)
-    u, log_lik, log_ratio, rates = _run(key, density, arrays, jnp.asarray(betas), draws=draws, chains=chains)
-    _chains.check_start(log_lik[:, -1, 1:])
+    key_start, key_run = jax.random.split(key)
+    first = _chains.starts(key_start, density, arrays, chains)
+    u, log_lik, log_ratio, rates = _run(key_run, density, arrays, jnp.asarray(betas), first, draws=draws)
     by_rung = jnp.moveaxis(u, 2, 0).reshape(rungs, chains * draws, -1)
     flat = jax.jit(jax.vmap(jax.vmap(lambda u: density.constrain(u, arrays))))(by_rung)
     rates = np.asarray(rates)
