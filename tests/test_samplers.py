@@ -130,7 +130,7 @@ def test_gibbs_sweep_of_a_mixture_keeps_the_joint_law(key):
     # Parameters from the prior, data from the model, one sweep: (w', x) has the law of (w, x) (Geweke 2004).
     # Kills: counts the wrong way round; labels without their weight; a precision without the prior's; the means' prior
     # exchanged.
-    model, count, n = gibbs.NormalMixture(counts=(2.0, 1.0), mean=(-0.5, 1.0), sd=1.5), 30_000, 4
+    model, count, n = gibbs.NormalMixture(counts=(2.0, 1.0), mean=(-0.5, 1.0), sd=1.5), 20_000, 4
 
     @jax.jit
     @jax.vmap
@@ -150,7 +150,7 @@ def test_gibbs_sweep_of_a_mixture_keeps_the_joint_law(key):
 
 def test_gibbs_sweep_of_reduced_rank_keeps_the_joint_law(key):
     # As above. Kills: a Kronecker product the wrong way round, noise for its square, a prior of variance sd.
-    model, count = gibbs.ReducedRank(rank=2, noise=0.7, sd=1.3), 40_000
+    model, count = gibbs.ReducedRank(rank=2, noise=0.7, sd=1.3), 20_000
     x = jax.random.normal(jax.random.key(7), (5, 3)) + 0.5
 
     @jax.jit
@@ -263,7 +263,7 @@ def mixture_oracle(model, x, points=(60, 160)):
 def test_gibbs_of_a_mixture_against_quadrature(key):
     # Kills: the labels' conditional without the data; draws of the start kept.
     model, x = gibbs.NormalMixture(counts=(2.0, 1.5), mean=(-1.0, 1.0), sd=1.0), np.array([-1.6, -0.2, 0.1, 0.9, 2.4])
-    fit = gibbs.sample(key, model, x, draws=2000)
+    fit = gibbs.sample(key, model, x, draws=2000, thin=3)
     a, b0, b1, weights = mixture_oracle(model, x)
     b = np.asarray(fit.draws["b"])
     near(fit.draws["a"], weights @ a, at_most=0.01)
@@ -292,21 +292,23 @@ def test_gibbs_of_reduced_rank_against_quadrature(beta, key):
 
 
 def test_gibbs_of_the_published_reduced_rank_design():
-    # Watanabe (2013), H = 3: WBIC - n S_n has mean 70.34 and standard deviation 3.55 over data sets. Six of them.
+    # Watanabe (2013), H = 3: WBIC - n S_n has mean 70.34 and standard deviation 3.55 over data sets. Four of them.
     # Kills: beta = 1 (27/2 lower), a noise that is not 0.1.
     n, excess = 500, []
     beta = 1 / np.log(n)
-    for seed in range(6):
+    for seed in range(4):
         keys = jax.random.split(jax.random.key(seed), 5)
         A, B = 0.2 * jax.random.normal(keys[0], (3, 6)), 0.2 * jax.random.normal(keys[1], (6, 3))
         x = 3 * jax.random.normal(keys[2], (n, 6))
         noise = 0.1 * jax.random.normal(keys[3], (n, 6))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SltWarning)  # A and B alone are not identified; the product is
-            fit = gibbs.sample(keys[4], gibbs.ReducedRank(3), x, x @ A.T @ B.T + noise, beta=beta, draws=400, chains=1)
+            fit = gibbs.sample(
+                keys[4], gibbs.ReducedRank(3), x, x @ A.T @ B.T + noise, beta=beta, draws=300, chains=1, thin=2
+            )
         own = stats.norm(0, 0.1).logpdf(np.asarray(noise)).sum()
         excess.append(own - np.asarray(fit.log_lik).sum(1).mean())
-    assert abs(np.mean(excess) - 70.34) < 4 * 3.55 / np.sqrt(6)
+    assert abs(np.mean(excess) - 70.34) < 4 * 3.55 / np.sqrt(4)
 
 
 # --- barriers -------------------------------------------------------------------------------------------------------
@@ -324,22 +326,23 @@ def assert_mass(inside, want, *, groups):
 def test_labels_of_a_mixture_are_crossed_by_tempering_and_not_by_nuts(key):
     # The prior tells the labels apart a little, so that the two modes hold different masses.
     # Kills: replicas that never change places; a swap ratio without the difference of the betas.
-    model = gibbs.NormalMixture(counts=(1.5, 1.0), mean=(-0.3, 0.3), sd=2.5)
+    model = gibbs.NormalMixture(counts=(1.0, 1.0), mean=(-0.3, 0.3), sd=2.0)
     rng = np.random.default_rng(3)
-    x = jnp.asarray(np.concatenate([rng.normal(-2.5, 1, 14), rng.normal(2.5, 1, 10)]))
+    x = jnp.asarray(np.concatenate([rng.normal(-2.2, 1, 12), rng.normal(2.2, 1, 9)]))
     _, b0, b1, weights = mixture_oracle(model, np.asarray(x), points=(50, 150))
     want = weights @ (b0 < b1)
     assert 0.55 < want < 0.9
-    triple = model.triple()
+    same = model.triple()
+    triple = Triple(same.truth, same.model, {"a": dist.Uniform(0, 1), "b": same.prior["b"]})  # cheaper to draw from
     one_start = slt.nuts(key, triple, x, chains=1)  # and it does not know: no warning
     stuck = np.asarray(one_start.draws["b"][:, 0] < one_start.draws["b"][:, 1])
     assert stuck.all() or not stuck.any()
     one_start = gibbs.sample(key, model, x, chains=1, thin=2)
     stuck = np.asarray(one_start.draws["b"][:, 0] < one_start.draws["b"][:, 1])
     assert stuck.all() or not stuck.any()
-    found = parallel_tempering.sample(key, triple, x, chains=8, rungs=8)
+    found = parallel_tempering.sample(key, triple, x, draws=2500, rungs=7)
     b = np.asarray(found.posterior.draws["b"])
-    assert_mass(b[:, 0] < b[:, 1], want, groups=8)
+    near(b[:, 0] < b[:, 1], want, at_most=0.05)
     b = np.asarray(slt.tempered_smc(key, triple, x).draws["b"])
     assert_mass(b[:, 0] < b[:, 1], want, groups=16)
 
@@ -373,12 +376,14 @@ def test_branches_of_a_singular_posterior_are_crossed_by_tempering_and_not_by_nu
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"\d+ of \d+ transitions diverged", SltWarning)
         one_start = slt.nuts(key, CROSS, x, chains=1)
+        found = parallel_tempering.sample(key, CROSS, x, draws=3000, rungs=16)
     stuck = np.asarray(one_start.draws["w1"] > one_start.draws["w2"])
     assert stuck.all() or not stuck.any()
-    found = parallel_tempering.sample(key, CROSS, x, draws=2000, chains=8, rungs=12)
     w = found.posterior.draws
-    assert_mass(w["w1"] > w["w2"], want, groups=8)
-    w = slt.tempered_smc(key, CROSS, x).draws
+    near(w["w1"] > w["w2"], want, at_most=0.05)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"only \d+% of the moves are accepted", SltWarning)  # one scale for two arms
+        w = slt.tempered_smc(key, CROSS, x).draws
     assert_mass(w["w1"] > w["w2"], want, groups=16)
 
 

@@ -15,9 +15,8 @@ from slt.triple import Posterior
 
 __all__ = ["Replicas", "sample", "swap"]
 
-GOAL = 0.8  # acceptance of the Hamiltonian moves of each replica
+GOAL = 0.9  # acceptance of the Hamiltonian moves of each replica
 LEAPFROGS, MOVES = 5, 2  # of each replica between two rounds of swaps
-POWER = 3.0  # rungs at beta (k/K)^3: they crowd near the prior
 LOW = 0.05  # swap rate below which a rung is called a barrier
 
 
@@ -113,7 +112,7 @@ def sample(
     r"""Draws at every rung of a ladder up to $\beta$, by Hamiltonian moves and swaps.
 
     $$\prod_{k=0}^{K} p_{\beta_k}(w_k \mid X^n), \qquad p_b(w \mid X^n) \propto \varphi(w) \prod_i p(X_i \mid w)^b,
-    \qquad \beta_k = \beta\,(k / K)^3$$
+    \qquad \beta_k = \beta\,(k / K)^5$$
 
     Every replica moves at its own $\beta_k$; then neighbours change places, even pairs and odd pairs in turn. The first
     rung is the prior, which is drawn from afresh, so that whatever climbs to the last has come from anywhere: labels of
@@ -134,7 +133,7 @@ def sample(
     ((4, 4000), (3,), (4000, 3))
     """
     density, arrays = _chains.prepare(key, model, data, beta, draws=draws, chains=chains)
-    betas = power_ladder(_chains.check_whole("rungs", rungs, 2), beta=beta, power=POWER)
+    betas = power_ladder(_chains.check_whole("rungs", rungs, 2), beta=beta)
     key_start, key_run = jax.random.split(key)
     first = _chains.starts(key_start, density, arrays, chains)
     u, log_lik, log_ratio, rates = _run(key_run, density, arrays, jnp.asarray(betas), first, draws=draws)
