@@ -71,6 +71,7 @@ _MODULES = (
     "plots",
     "quadrature",
     "rlct",
+    "samplers",
     "triple",
     "zoo",
 )
@@ -125,6 +126,7 @@ __all__ = [
     "quadrature",
     "refit",
     "rlct",
+    "samplers",
     "sbic",
     "stream_criteria",
     "tempered_smc",
@@ -150,6 +152,7 @@ if TYPE_CHECKING:
         plots,
         quadrature,
         rlct,
+        samplers,
         triple,
         zoo,
     )

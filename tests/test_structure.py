@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import operator
 import re
 import subprocess
 import sys
@@ -44,6 +45,7 @@ FLOORS = {
     "evidence": 4,
     "experiment": 4,
     "zoo": 4,
+    "samplers": 5,
     "plots": 5,
     "data": 5,
     "grading": 5,
@@ -127,11 +129,12 @@ def test_the_export_list_is_what_the_modules_have():
 def documented():
     """Public functions and classes: those of the export list and those of the public modules."""
     found = {name: getattr(slt, name) for name in PUBLIC}
-    public = ("conjugate", "energy", "evidence", "experiment", "local", "quadrature", "plots", "data", "rlct", "zoo")
-    for module in public:
-        names = getattr(getattr(slt, module), "__all__", vars(getattr(slt, module)))
-        for name in names:
-            value = getattr(getattr(slt, module), name)
+    modules = ["conjugate", "energy", "evidence", "experiment", "local", "quadrature", "plots", "data", "rlct", "zoo"]
+    modules += [f"samplers.{name}" for name in slt.samplers.__all__]
+    for module in modules:
+        owner = operator.attrgetter(module)(slt)
+        for name in getattr(owner, "__all__", vars(owner)):
+            value = getattr(owner, name)
             ours = str(getattr(value, "__module__", "")).startswith("slt.")
             if not name.startswith("_") and callable(value) and ours:
                 found.setdefault(f"{module}.{name}", value)
