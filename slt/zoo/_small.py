@@ -92,7 +92,7 @@ def multinomial(*, probabilities: Sequence[float] = (0.2, 0.3, 0.5), concentrati
         raise ValueError(f"probabilities must be two or more nonnegative numbers with sum 1; got {probabilities!r}.")
     positive = int((q > 0).sum())
     prior = {"p": dist.Dirichlet(np.full(q.size, float(phi)))}
-    triple = Triple(dist.Categorical(probs=q), lambda p: dist.Categorical(probs=p), prior)
+    triple = Triple(dist.Categorical(probs=q), lambda p: dist.CategoricalProbs(p), prior)
     if positive == q.size:
         return regular(triple, "the Fisher information is that of free probabilities", optimum={"p": q})
     rlct = Fraction(positive - 1, 2) + (q.size - positive) * phi
