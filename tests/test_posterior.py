@@ -348,11 +348,11 @@ def test_pandas_columns_are_data(key):
 def test_the_bar_shows_in_a_notebook(monkeypatch):
     # Kills: a bar in terminals only; a bar in every IPython shell, one without a terminal included.
     monkeypatch.delenv("SLT_BOOK", raising=False)
-    monkeypatch.setattr(posterior.sys, "stderr", io.StringIO())
+    monkeypatch.setattr(_work.sys, "stderr", io.StringIO())
     for name, shows in (("ZMQInteractiveShell", True), ("TerminalInteractiveShell", False)):
         shell = types.SimpleNamespace(get_ipython=type(name, (), {}))
         monkeypatch.setitem(sys.modules, "IPython", shell)
-        assert posterior._show_progress() is shows
+        assert _work.show_progress() is shows
 
 
 def test_the_bar_shows_in_a_terminal_and_not_in_the_book(monkeypatch):
