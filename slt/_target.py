@@ -33,7 +33,8 @@ class Target:
     """Pure JAX functions of one flat vector `u` and the data; `size` is how many numbers the data are."""
 
     log_prior: Callable[[Any, Any], Any]
-    log_lik: Callable[[Any, Any], Any]
+    terms: Callable[[Any, Any], Any]  # log p(X_i | w) of each observation, (n,)
+    log_lik: Callable[[Any, Any], Any]  # their sum
     draw_prior: Callable[[Any, Any], Any]
     constrain: Callable[[Any, Any], Mapping[str, Any]]
     dimension: int
@@ -110,11 +111,11 @@ def _of_triple(triple: Triple, arguments: Callable[[Any], Any], data: Any) -> Ta
     def constrain(u, data):
         return {name: maps[name](u[name]) for name in maps}
 
-    def lik(u, data):
+    def terms(u, data):
         args, _ = arguments(data)
-        return log_density(triple, constrain(u, data), *args).sum()
+        return log_density(triple, constrain(u, data), *args)
 
-    return _flat(prior, lik, draw, constrain, data)
+    return _flat(prior, terms, draw, constrain, data)
 
 
 def _of_model(model: Callable[..., Any], arguments: Callable[[Any], Any], data: Any) -> Target:
@@ -137,21 +138,21 @@ def _of_model(model: Callable[..., Any], arguments: Callable[[Any], Any], data: 
         args, kwargs = arguments(data)
         return constrain_fn(seeded, args, kwargs, u)
 
-    def lik(u, data):
+    def terms(u, data):
         args, kwargs = arguments(data)
         held = handlers.substitute(seeded, data=constrain(u, data))
-        total = jnp.zeros(())
+        found = []
         for site in handlers.trace(held).get_trace(*args, **kwargs).values():
             if is_data(site):
                 masked = isinstance(site["fn"], dist.MaskedDistribution)
-                terms = site["fn"].log_prob(site["value"]) if masked else log_prob(site["fn"], site["value"])
-                total = total + terms.sum()
-        return total
+                of_site = site["fn"].log_prob(site["value"]) if masked else log_prob(site["fn"], site["value"])
+                found.append(of_site.ravel())
+        return jnp.concatenate(found)
 
-    return _flat(prior, lik, draw, constrain, data)
+    return _flat(prior, terms, draw, constrain, data)
 
 
-def _flat(prior: Any, lik: Any, draw: Any, constrain: Any, data: Any) -> Target:
+def _flat(prior: Any, terms: Any, draw: Any, constrain: Any, data: Any) -> Target:
     """The functions of named unconstrained arrays as functions of one vector."""
     with without_support_warnings():
         example = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(draw, jax.random.key(0), data))
@@ -164,9 +165,11 @@ def _flat(prior: Any, lik: Any, draw: Any, constrain: Any, data: Any) -> Target:
 
         return run
 
+    by_observation = quietly(terms)
     return Target(
         quietly(prior),
-        quietly(lik),
+        by_observation,
+        lambda u, data: by_observation(u, data).sum(),
         lambda key, data: ravel_pytree(draw(key, data))[0],
         quietly(constrain),
         vector.size,
