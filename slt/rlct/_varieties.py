@@ -57,7 +57,7 @@ def _definite_quadratic(p: Polynomial) -> bool:
 
 
 def components(system: list[Polynomial], order: tuple[int, ...]) -> list[list[Polynomial]]:
-    """Lexicographic bases (variables in this order) without reducible elements whose real zeros make up the system's."""
+    """Lexicographic bases without reducible elements whose real zeros, together, are those of the system."""
     todo, found = [[p for p in system if p]], []
     for _ in range(MOST_PARTS):
         if not todo:
@@ -114,7 +114,7 @@ def _holds(a, b) -> bool:
 def dimension(basis, order) -> int:
     """Dimension of the complex zero set of an ideal with this lexicographic basis, by its leading monomials."""
     n = len(order)
-    leads = [max((tuple(e[j] for j in order) for e in g)) for g in basis]
+    leads = [max(tuple(e[j] for j in order) for e in g) for g in basis]
     supports = [{j for j in range(n) if e[j]} for e in leads]
     free = [s for s in range(2**n) if not any(all(s >> j & 1 for j in u) for u in supports)]
     return max(s.bit_count() for s in free)
