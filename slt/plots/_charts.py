@@ -21,7 +21,8 @@ def chart_tree(resolution: rlct.Resolution) -> Axes:
     more than 30 charts only that path and its direct neighbours are drawn.
     **Source:** Watanabe (2009), chapter 3.
 
-    >>> x, y = sympy.symbols("x y")
+    >>> from sympy import symbols
+    >>> x, y = symbols("x y")
     >>> axis = chart_tree(rlct.resolve(x**2 + y**4))
     >>> axis.texts[0].get_text().splitlines()[0]
     'given coordinates: λ = 3/4, m = 1'

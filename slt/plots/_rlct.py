@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import sympy
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 from scipy.spatial import ConvexHull
 
@@ -30,7 +31,7 @@ def newton_polyhedron(K: Any) -> Axes:
     >>> x, y = sympy.symbols("x y")
     >>> axis = newton_polyhedron(x**4 + x**2 * y**2 + y**6)
     >>> axis.get_title()
-    'λ = 1/2, m = 1'
+    'λ = 1/2, m = 2'
     >>> plt.close(axis.figure)
     """
     certificate = (
@@ -40,13 +41,14 @@ def newton_polyhedron(K: Any) -> Axes:
     if d not in (2, 3):
         raise ValueError(f"a picture needs two or three variables; got {d}: {certificate.variables}.")
     hull = certificate.polyhedron()
+    assert certificate.optimum is not None  # or there were no polyhedron
     costs = np.array([float(c) for c in certificate.optimum.costs])
     meets = costs / float(certificate.rlct)
     exponents, face = np.array(hull.points, dtype=float), np.array(sorted(certificate.deciding_face), dtype=float)
     size = 1.15 * max(exponents.max(), meets.max(), 1.0)
     with plt.rc_context(style()):
         figure = plt.figure(figsize=(5, 4.4))
-        axis = figure.add_subplot(projection="3d" if d == 3 else None)
+        axis: Any = figure.add_subplot(projection="3d" if d == 3 else None)
         ray = np.stack([0 * meets, meets])
         if d == 2:
             _draw_polygon(axis, np.array(sorted(hull.vertices), dtype=float), size)
@@ -122,11 +124,13 @@ def strata(K: Any, *, prior: Any = 1, width: float = 2.0) -> Axes:
     looks: dict = {pair: (COLORS[i % 4], MARKERS[i % 4], "solid") for i, pair in enumerate(pairs)}
     with plt.rc_context(style()):
         figure = plt.figure(figsize=(5, 4.4))
-        axis = figure.add_subplot(projection="3d" if len(names) == 3 else None)
+        axis: Any = figure.add_subplot(projection="3d" if len(names) == 3 else None)
         for p in sorted(pieces, key=lambda p: -p.dimension):
             color, marker, line = looks.get((p.rlct, p.multiplicity) if p.exact else None, (GREY, "x", "dashed"))
             if p.dimension == 0:
-                axis.plot(*([float(c)] for c in p.point), marker, color=color, markersize=8, clip_on=False, zorder=5)
+                axis.plot(
+                    *([float(c)] for c in p.point or ()), marker, color=color, markersize=8, clip_on=False, zorder=5
+                )
             elif p.dimension == len(names) - 1:
                 _hypersurface(axis, p.equations[0], names, (color, line), width)
             elif p.point is not None:
@@ -141,7 +145,7 @@ def strata(K: Any, *, prior: Any = 1, width: float = 2.0) -> Axes:
             axis.set_aspect("equal")
         entries = {f"λ = {a}, m = {m}": looks[a, m] for a, m in pairs}
         entries |= {"not decided": (GREY, "x", "dashed")} if any(not p.exact for p in pieces) else {}
-        handles = [plt.Line2D([], [], color=c, marker=k, linestyle=s) for c, k, s in entries.values()]
+        handles = [Line2D([], [], color=c, marker=k, linestyle=s) for c, k, s in entries.values()]
         figure.legend(handles, list(entries), loc="outside lower center", ncols=2)
     return axis
 
@@ -189,7 +193,7 @@ def _space_curve(axis, piece, names, look, width) -> None:
         solved = sympy.solve(piece.equations, [n for n in names if n != name], dict=True)
         for branch in solved if len(solved) < 3 else ():
             if len(branch) == 2:
-                values = {
+                values: dict[Any, Any] = {
                     n: np.broadcast_to(sympy.lambdify(name, e, "numpy")(t + 0j), t.shape) for n, e in branch.items()
                 }
                 good = np.all(

@@ -103,7 +103,6 @@ def strata(K, *, prior=1) -> tuple[LocalStratum, ...]:
     for c in lines:
         places |= c.breaks
     resolved = {name: _point(pair, variables, *place) for name, place in places.items()}
-    resolved = {name: piece for name, piece in resolved.items() if piece is not None}
     for c in lines:
         found += _runs(c)
     listed = [p for p in resolved.values() if not _swallowed(p, found)] + found + unknown
@@ -152,15 +151,13 @@ def _plane_points(system) -> dict:
     return out
 
 
-def _point(pair: Pair, variables, field, place) -> LocalStratum | None:
-    """The piece of one point; `None` if K does not vanish there."""
+def _point(pair: Pair, variables, field, place) -> LocalStratum:
+    """The piece of one point, a zero of K."""
     here = pair
     for j, c in enumerate(place):
         here = here.shift(j, field, c)
     point = tuple(field.to_sympy(c) for c in place)
     node = resolve_point(here, "point", Search(CHARTS))
-    if node.exact and node.rlct is None:
-        return None
     equations = tuple(v - c for v, c in zip(variables, point, strict=True))
     return LocalStratum(node.rlct, node.multiplicity, 0, equations, (), point, node.exact)
 
