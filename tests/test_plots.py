@@ -8,6 +8,7 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import sympy
 
 import slt
 from slt import plots
@@ -294,3 +295,73 @@ def test_gaps_and_hostile_names_survive_json(monkeypatch):
 def test_bad_frames(change, message):
     with pytest.raises(ValueError, match=message):
         make(**change)
+
+
+def test_newton_polyhedron_shows_the_deciding_face_and_the_diagonal_point():
+    # mutants killed: lambda in place of 1/lambda on the ray; another face highlighted; h left out of the ray
+    a, b = sympy.symbols("a b")
+    axis = plots.newton_polyhedron(a**8 + a**4 * b**2 + a**2 * b**4 + b**10)
+    drawn = {line.get_label(): line.get_xydata() for line in axis.get_lines()}
+    assert sorted(map(tuple, drawn["deciding face"])) == [(2, 4), (4, 2)]
+    np.testing.assert_allclose(drawn["(h + 1)/λ"], [[3, 3]])
+    assert sorted(map(tuple, drawn["exponents of K"])) == [(0, 10), (2, 4), (4, 2), (8, 0)]
+    tilted = plots.newton_polyhedron(slt.rlct.newton(a**8 + a**4 * b**2 + b**10, prior=a**2))
+    point = {line.get_label(): line.get_xydata() for line in tilted.get_lines()}["(h + 1)/λ"][0]
+    assert point[0] == pytest.approx(3 * point[1])
+    assert point @ [1, 2] == pytest.approx(8)  # the edge from (8, 0) to (4, 2)
+
+
+def test_newton_polyhedron_in_space():
+    a, b, c = sympy.symbols("a b c")
+    axis = plots.newton_polyhedron([a**3, a * b, b**2 * c, c**4])
+    face = next(line for line in axis.get_lines() if line.get_label() == "deciding face")
+    assert sorted(zip(*face.get_data_3d(), strict=True)) == [(0, 0, 8), (2, 2, 0)]
+    assert axis.get_title() == "λ = 5/8, m = 2"
+    with pytest.raises(ValueError, match="two or three variables; got 4"):
+        plots.newton_polyhedron(a**2 + b**2 + c**2 + sympy.Symbol("d") ** 2)
+
+
+def test_strata_are_drawn_where_k_vanishes():
+    # mutants killed: coordinates exchanged; two pairs in one colour; the least pair not first
+    a, b = sympy.symbols("a b")
+    axis = plots.strata((a**2 - b**3) ** 2 * (b - 1) ** 4)
+    colors = {}
+    for line in axis.get_lines():
+        u, v = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        assert np.abs((u**2 - v**3) * (v - 1)).max() < 2e-3
+        colors.setdefault(line.get_color(), []).append(len(u))
+    texts = [text.get_text() for text in axis.figure.legends[0].get_texts()]
+    assert texts == ["λ = 1/4, m = 1", "λ = 5/12, m = 1", "λ = 1/2, m = 1"]
+    assert colors[plots.COLORS[1]] == [1]  # the cusp
+    assert sorted(colors) == sorted(plots.COLORS[:3])
+
+
+def test_strata_in_space_follow_the_conditions():
+    a, b, c = sympy.symbols("a b c")
+    axis = plots.strata((a**2 - b**2 * c) ** 2)
+    rays = {line.get_color(): np.array(line.get_data_3d()) for line in axis.get_lines() if line.get_gid()}
+    double, single = plots.COLORS[:2]
+    assert np.nanmin(rays[double][2]) > 0 > np.nanmax(rays[single][2])
+    assert not np.nansum(abs(rays[double][:2]))
+    for path in axis.collections[0]._segments3d:
+        u, v, w = np.asarray(path).T
+        assert np.abs(u**2 - v**2 * w).max() < 0.02
+
+
+def test_chart_tree_highlights_what_decides():
+    # mutants killed: the root highlighted; K o g of the parent beside a chart; rows that overlap
+    a, b = sympy.symbols("a b")
+    resolution = slt.rlct.resolve((b**2 - a**3) ** 2 + a**8)
+    axis = plots.chart_tree(resolution)
+    nodes = [node for _, node in resolution.tree.walk()]
+    assert len(axis.texts) == len(nodes)
+    marked = [text for text in axis.texts if text.get_color() == plots.COLORS[1]]
+    assert [t.get_text().splitlines()[0] for t in marked] == [f"{resolution.deciding().label}: λ = 5/12, m = 1"]
+    heights = [text.get_position()[1] for text in axis.texts]
+    assert heights == [-n for n in range(len(nodes))]
+    for text, node in zip(axis.texts, nodes, strict=True):
+        kl = text.get_text().splitlines()[1].partition(";")[0].removeprefix("K∘g = ")
+        shown = sympy.sympify(kl.replace("^", "**").replace(" ", "*").replace("*+*", "+").replace("*-*", "-"))
+        powers = [g.as_expr() ** k for g, k in zip(node.pair.ring.gens, node.pair.k, strict=True)]
+        powers += [f.poly.as_expr() ** f.k for f in node.pair.factors]
+        assert sympy.expand(shown - sympy.prod(powers)) == 0

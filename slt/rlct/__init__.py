@@ -16,10 +16,12 @@ from slt.rlct._normal_crossing import normal_crossing
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._reduced_rank import Stratum, reduced_rank, reduced_rank_strata
 from slt.rlct._resolve import Chart, Resolution, blow_up, resolve
+from slt.rlct._strata import LocalStratum, strata
 
 __all__ = [
     "Chart",
     "LearningCoefficient",
+    "LocalStratum",
     "NewtonCertificate",
     "Resolution",
     "Stratum",
@@ -38,6 +40,7 @@ __all__ = [
     "reduced_rank_strata",
     "resolve",
     "stochastic_matrix_factorization",
+    "strata",
     "three_layer",
     "vandermonde",
 ]

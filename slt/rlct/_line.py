@@ -26,13 +26,13 @@ def line(pair: Pair, label: str, pinned: tuple[int, ...], j: int, search) -> Nod
     if len(pinned) > 2:
         return unsettled(label, pair, "a line in more than three dimensions")
     try:
-        critical = _critical(pair, pinned, j)
+        critical = critical_on_line(pair, pinned, j)
     except Degenerate as found:
         return _straighten_line(pair, label, pinned, j, search, found.args)
     except Undecided as why:
         return unsettled(label, pair, str(why))
     t = pair.ring.gens[j]
-    nodes = [_sample(pair, j, value) for value in samples(critical)]
+    nodes = [sample_on_line(pair, j, value) for value in samples(critical)]
     for q, _ in critical.factor_list()[1] if critical.degree() > 0 else ():
         if not count_roots(q):
             continue
@@ -57,7 +57,7 @@ def _rows(poly: Polynomial, pinned, j, small) -> dict:
     return {e: small.from_dict(r) for e, r in rows.items()}
 
 
-def _critical(pair: Pair, pinned, j) -> Polynomial:
+def critical_on_line(pair: Pair, pinned, j) -> Polynomial:
     small, t = ring("t", pair.ring.domain)
     critical = t if pair.k[j] or pair.h[j] or len(pinned) == 2 else small.one
     tables = [_rows(f.poly, pinned, j, small) for f in pair.factors]
@@ -107,7 +107,7 @@ def _flat(p, small) -> Polynomial:
     return small.from_dict({(e[-1],): c for e, c in p.terms()})
 
 
-def _sample(pair: Pair, j: int, value) -> Node:
+def sample_on_line(pair: Pair, j: int, value) -> Node:
     domain = pair.ring.domain
     here = pair.shift(j, domain, domain.convert(value)).at_origin()
     label = f"near {pair.ring.gens[j]} = {value}"
@@ -140,14 +140,25 @@ def _transversal(pair: Pair, pinned, j, q: Polynomial) -> Node | None:
 
 
 def _straighten_line(pair: Pair, label, pinned, j, search, found) -> Node:
-    """Move the multiple root w_b = c(t) w_a^k to w_b = 0 if it is such a graph; or blow up the line."""
+    """Move the multiple root to a coordinate where that is a shear; or blow up the line."""
+    straight = straightened(pair, pinned, j, found)
+    if not search.spend(pair):
+        return unsettled(label, pair, "the budget of charts is spent")
+    if straight is not None:
+        moved, text = straight
+        return line(moved, f"{label}; {text}", pinned, j, search)
+    return combine(label, pair, "blow-up of the line", search.blow_up(pair, pinned, (), (j,)))
+
+
+def straightened(pair: Pair, pinned, j, found) -> tuple[Pair, str] | None:
+    """The pair after a shear that moves the multiple root w_b = c(t) w_a^k to w_b = 0, if it is such a graph."""
     p, (a, b), power = found
     del power
     x, y = pinned
     gens, s = pair.ring.gens, p.ring.gens[0]
     for moved, other, top, bottom in ((y, x, b, a), (x, y, a, b)):
         # w_moved / w_other^k is the torus coordinate (or its inverse) if the weight of `moved` is k times the other's
-        if top % bottom or pair.k[moved] or pair.h[moved] or p.degree(s) != 1 or not search.spend(pair):
+        if top % bottom or pair.k[moved] or pair.h[moved] or p.degree(s) != 1:
             continue
         rows = {d: {m: c for (e, m), c in p.terms() if e == d} for d in (0, 1)}
         lead, rest = (rows[1], rows[0]) if moved == y else (rows[0], rows[1])
@@ -156,8 +167,5 @@ def _straighten_line(pair: Pair, label, pinned, j, search, found) -> Node:
                 {tuple(m * (i == j) for i in range(pair.dimension)): -v / lead[0] for m, v in rest.items()}
             )
             image = gens[moved] + c * gens[other] ** (top // bottom)
-            text = f"{label}; {gens[moved]} = {image.as_expr()}"
-            return line(pair.substitute({moved: image}), text, pinned, j, search)
-    if not search.spend(pair):
-        return unsettled(label, pair, "the budget of charts is spent")
-    return combine(label, pair, "blow-up of the line", search.blow_up(pair, pinned, (), (j,)))
+            return pair.substitute({moved: image}), f"{gens[moved]} = {image.as_expr()}"
+    return None

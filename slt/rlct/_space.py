@@ -1,0 +1,158 @@
+"""Curves in space along which the pair is known, and the special points on them (floor 1)."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import sympy
+
+from slt.rlct._line import Degenerate, critical_on_line, sample_on_line, straightened
+from slt.rlct._pair import Pair
+from slt.rlct._point import Search, resolve_point
+from slt.rlct._reals import Undecided, real_roots, samples, univariate
+from slt.rlct._toric import normal_crossing_pair
+from slt.rlct._types import Polynomial
+from slt.rlct._varieties import components, dimension, graph, points
+
+ORDERS = ((0, 1, 2), (2, 0, 1), (1, 2, 0))
+MOST_SHEARS = 4
+VALUES = (1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2), 3, -3, 0)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """`arcs`: (λ, m, exact, point), in order of the parameter, separated by `ends`; `breaks`: special points."""
+
+    basis: list[Polynomial]
+    parameter: Any
+    ends: list
+    arcs: list[tuple]
+    breaks: dict
+
+
+def key(field, place) -> tuple:
+    """A point's name: its coordinates to 40 digits."""
+    return tuple(str(sympy.N(field.to_sympy(c), 40)) if c else "0" for c in place)
+
+
+def vanishes(expression, values) -> bool:
+    """Whether a polynomial is zero at a point with algebraic coordinates."""
+    value = sympy.expand(expression.subs(values))
+    return value == 0 if value.is_Rational else sympy.minimal_polynomial(value, sympy.Symbol("t")) == sympy.Symbol("t")
+
+
+def curves(pair: Pair, system, surfaces) -> tuple[list[Curve], dict]:
+    """The curves and the isolated points that make up the real zeros of a system in space."""
+    found, isolated = [], {}
+    for basis in components(system, ORDERS[0]):
+        size = dimension(basis, ORDERS[0])
+        if size == 0:
+            isolated |= {key(*p): p for p in points(basis, ORDERS[0])}
+        elif size == 1:
+            found.append(_graph(pair, basis) or _transversal(basis, system, surfaces))
+        else:
+            raise Undecided("a surface of singular points")
+    return found, isolated
+
+
+def _graph(pair: Pair, basis) -> Curve | None:
+    """A curve with polynomial parametrization, moved to a coordinate line."""
+    for order in ORDERS:
+        base = components(basis, order)
+        shape = graph(base[0], order) if len(base) == 1 else None
+        if shape is not None:
+            break
+    else:
+        return None
+    j, images = shape
+    gens, domain = pair.ring.gens, pair.ring.domain
+    pinned = tuple(i for i in range(3) if i != j)
+    here = pair.substitute({i: gens[i] + q for i, q in images.items() if q})
+    exact = True
+    for shears in range(MOST_SHEARS + 1):
+        try:
+            critical = critical_on_line(here, pinned, j)
+            break
+        except Degenerate as degenerate:
+            straight = straightened(here, pinned, j, degenerate.args) if shears < MOST_SHEARS else None
+            if straight is None:
+                critical, exact = univariate(gens[j], j), False
+                break
+            here = straight[0]
+    arcs = []
+    for value in samples(critical):
+        node = sample_on_line(here, j, value)
+        if not node.exact or not exact:
+            node = resolve_point(here.shift(j, domain, domain.convert(value)), "a point", Search(20))
+            arcs.append((node.rlct, None, False, _on(images, j, domain, domain.convert(value))))
+        else:
+            arcs.append((node.rlct, node.multiplicity, True, _on(images, j, domain, domain.convert(value))))
+    roots = sorted(real_roots(critical), key=lambda r: float(r[0].to_sympy(r[1])))
+    breaks = {}
+    for field, root in roots:
+        place = tuple(_value(images[i], j, field, root) if i != j else root for i in range(3))
+        breaks[key(field, place)] = (field, place)
+    return Curve(basis, sympy.Symbol(str(gens[j])), [f.to_sympy(r) for f, r in roots], arcs, breaks)
+
+
+def _value(q: Polynomial, j: int, field, root):
+    return sum((field.convert(c, q.ring.domain) * root ** e[j] for e, c in q.terms()), field.zero)
+
+
+def _on(images, j, domain, value) -> tuple:
+    return tuple(domain.to_sympy(_value(images[i], j, domain, value) if i != j else value) for i in range(3))
+
+
+def _transversal(basis, system, surfaces) -> Curve:
+    """A curve where two factors cross transversally, but for finitely many points."""
+    ends = [s for s in surfaces if s[0] in system]
+    others = [s[0] for s in surfaces if s[0] not in system]
+    if len(system) != 2 or len(ends) != 2:
+        raise Undecided("a singular curve that is no graph")
+    (p, *first), (q, *second) = ends
+    v = p.ring.gens
+    minors = [p.diff(v[a]) * q.diff(v[b]) - p.diff(v[b]) * q.diff(v[a]) for a, b in ((0, 1), (0, 2), (1, 2))]
+    breaks = {}
+    for extra in (minors, *([r] for r in others)):
+        for part in components([*basis, *extra], ORDERS[0]):
+            if dimension(part, ORDERS[0]):
+                raise Undecided("two factors touch along a curve that is no graph, or three meet")
+            breaks |= {key(*z): z for z in points(part, ORDERS[0])}
+    point = None
+    for value, j in product(VALUES, range(3)):
+        try:
+            for part in components([*basis, v[j] - p.ring.ground_new(p.ring.domain.convert(value))], ORDERS[0]):
+                for z in points(part, ORDERS[0]) if not dimension(part, ORDERS[0]) else ():
+                    if key(*z) not in breaks:
+                        point = tuple(z[0].to_sympy(c) for c in z[1])
+        except Undecided:
+            continue
+        if point is not None:
+            break
+    else:
+        raise Undecided("no real point was found on a curve")
+    rlct, m = normal_crossing_pair(*zip(first, second, strict=True))
+    return Curve(basis, None, [], [(rlct, m, True, point)], breaks)
+
+
+def sample(p: Polynomial, others) -> tuple | None:
+    """A smooth real zero of p off the other surfaces, with rational coordinates but one."""
+    ring, d = p.ring, p.ring.ngens
+    for j in reversed(range(d)):
+        rest = [i for i in range(d) if i != j]
+        for values in product(VALUES, repeat=d - 1) if p.degree(ring.gens[j]) > 0 else ():
+            swap = [(ring.gens[i], ring.ground_new(ring.domain.convert(c))) for i, c in zip(rest, values, strict=True)]
+            flat = univariate(p.compose(swap), j)
+            if flat.degree() < 1:
+                continue
+            repeated = flat.gcd(flat.diff(flat.ring.gens[0])).degree() > 0
+            if repeated or any(univariate(r.compose(swap), j).gcd(flat).degree() > 0 for r in others):
+                continue
+            try:
+                for field, root in real_roots(flat):
+                    place = dict(zip(rest, map(sympy.Rational, values), strict=True))
+                    return tuple(field.to_sympy(root) if i == j else place[i] for i in range(d))
+            except Undecided:
+                continue
+    return None
