@@ -1,6 +1,7 @@
 r"""Exact real log canonical thresholds: the learning coefficient $\lambda$ and its multiplicity m (floor 1).
 
-`learning_coefficient` is the front door; `derive` takes an analytic K to polynomial generators by named steps; `normal_crossing`, `newton`, `blow_up`, `resolve` are the methods behind it.
+`learning_coefficient` is the front door, `derive` its way from an analytic K to polynomial generators, step by step;
+`normal_crossing`, `newton`, `blow_up`, `resolve` are the methods behind it.
 The other functions are families of models whose pairs are known in closed form.
 """
 

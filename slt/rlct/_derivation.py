@@ -79,14 +79,14 @@ class Derivation:
 def derive(K, *, prior=1, at=None) -> Derivation:
     r"""Polynomial generators of an analytic K at a point, by named steps that keep $\lambda$ and $m$.
 
-    $$f = u\,g,\ u(0) \ne 0 \;\Rightarrow\; (f) = (g); \qquad f_i - g_i \in \mathfrak m\,(g_1, \dots, g_k) \;\Rightarrow\;
-    (f_1, \dots, f_k) = (g_1, \dots, g_k)$$
+    $$f = u\,g,\ u(0) \ne 0 \;\Rightarrow\; (f) = (g); \qquad
+    f_i - g_i \in \mathfrak m\,(g_1, \dots, g_k) \;\Rightarrow\; (f_1, \dots, f_k) = (g_1, \dots, g_k)$$
 
-    The rules: units are left out, where a function $\varphi(p)$ with a zero of order k at $p = 0$ is $p^k$ times a unit;
-    an equation that is linear in a coordinate is solved for it and becomes a coordinate itself; $\varphi(v)$ with
-    $\varphi'(0) \ne 0$ is taken as coordinate where $v$ occurs in no other way; terms of one sign cannot cancel; what is
-    dominated by other generators is left out; and a Taylor polynomial replaces a function only with a proof that the
-    rest is in $\mathfrak m (g)$ (Nakayama), or, for K itself, below a positive Newton polyhedron.
+    The rules: units are left out, where a function $\varphi(p)$ with a zero of order k at $p = 0$ is $p^k$ times a
+    unit; an equation that is linear in a coordinate is solved for it and becomes a coordinate itself; $\varphi(v)$ with
+    $\varphi'(0) \ne 0$ is taken as coordinate where $v$ occurs in no other way; terms of one sign cannot cancel; what
+    is dominated by other generators is left out; and a Taylor polynomial replaces a function only with a proof that
+    the rest is in $\mathfrak m (g)$ (Nakayama), or, for K itself, small against a positive Newton polyhedron.
 
     **Arguments:** `K`: a list of generators for $K = \sum f_i^2$, or K itself, nonnegative. Polynomials, quotients,
     roots, exponentials, logarithms, trigonometric and hyperbolic functions, analytic at the point. A symbol declared

@@ -36,13 +36,13 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     An analytic K that is no polynomial goes through `derive` first; without `at` the answer is then that of the origin.
 
     **Arguments:** `K`: a polynomial with rational or real algebraic coefficients, nonnegative near its zeros; or a list
-    of generators $f_i$ for $K = \sum f_i^2$; or analytic, as in `derive`. Each symbol is a parameter. `prior`: a product of powers of polynomials,
-    read as absolute values, with positive constants and exponentials left out. `at`: a real zero of K, a dictionary
-    from symbols to numbers or the coordinates in the order of the names.
+    of generators $f_i$ for $K = \sum f_i^2$; or analytic, as in `derive`. Each symbol is a parameter. `prior`: a
+    product of powers of polynomials, read as absolute values, with positive constants and exponentials left out. `at`:
+    a real zero of K, a dictionary from symbols to numbers or the coordinates in the order of the names.
     **Returns:** `LearningCoefficient`; `certificate` is a `NewtonCertificate`, a `Resolution`, or a tuple of
     the blocks' results.
-    **Raises:** `ValueError` if K is constant, negative near a zero, or has no real zero (at the point); if an analytic K
-    cannot be proved to be comparable to a polynomial; if the prior is negative, zero or cannot be integrated.
+    **Raises:** `ValueError` if K is constant, negative near a zero, or has no real zero (at the point); if nothing
+    proves that a polynomial may replace an analytic K; if the prior is negative, zero or cannot be integrated.
     **Source:** Watanabe (2009), chapters 3 and 4; the methods' own docstrings.
 
     >>> from sympy import symbols
@@ -51,7 +51,7 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     LearningCoefficient(rlct=1/2, multiplicity=2, exact; Newton polyhedron)
     >>> from sympy import tanh
     >>> learning_coefficient([a * tanh(b)], at=(0, 0)).source
-    'units are left out; Newton polyhedron'
+    'tanh(b) as coordinate b; Newton polyhedron'
     >>> learning_coefficient((a - 1) ** 2 * (a**2 + b**2) ** 4, at={a: 1, b: 0}).rlct
     Fraction(1, 2)
     >>> learning_coefficient(a**2 * b**2 + c**4).source

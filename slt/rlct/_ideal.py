@@ -37,11 +37,10 @@ def reduce(state: State) -> Derivation:
 
 def _rules(state: State) -> State:
     while True:
-        before = state
+        before, state = state, _coordinates(state)
         state = state.to("units are left out", _unique(map(without_units, state.generators)), UNITS)
         if state.squares:
             state = _same_sign(_dominated(_solve(state)))
-        state = _coordinates(state)
         if state == before:
             return state
 
@@ -161,7 +160,7 @@ def _coordinates(state: State) -> State:
             if any(v in f.free_symbols for f in after) or vanishes(phi.diff(v)):
                 continue
             after = [f.subs(hidden, v + at_zero(phi)) for f in after]
-            return state.to(f"{phi} - ({at_zero(phi)}) as coordinate {v}", after, NEW.format(phi))
+            return state.to(f"{phi - at_zero(phi)} as coordinate {v}", after, NEW.format(phi))
     return state
 
 

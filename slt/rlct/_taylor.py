@@ -5,21 +5,23 @@ combination of the $w^e g_i$ modulo $\mathfrak m^{D+1}$, then $\mathfrak m^D \su
 so $\mathfrak m^D \subset (g)$ by Nakayama's lemma, $h_i \in \mathfrak m (g)$, and by the same lemma $(f) = (g)$. The
 condition is linear algebra over the rational numbers. It holds for some $D$ exactly if 0 is an isolated complex zero.
 
-**Taylor in K itself.** Let $P$ be the Taylor polynomial of degree $D$ of $K$, positive on the real torus on each compact
-face of its polyhedron, with a pure power $w_j^{n_j}$, $n_j \le D$, of each coordinate. Then $P \asymp \sum |w^v|$ over
-the vertices $v$; each monomial of degree $D$ lies in the polyhedron and is at most that sum, so those of higher degree
-are small against $P$, and $K \asymp P$.
+**Taylor in K itself.** Let $P$ be the Taylor polynomial of degree $D$ of $K$, positive on the real torus on each
+compact face of its polyhedron, with a pure power $w_j^{n_j}$, $n_j \le D$, of each coordinate. Then $P \asymp
+\sum |w^v|$ over the vertices $v$; each monomial of degree $D$ lies in the polyhedron and is at most that sum, so
+those of higher degree are small against $P$, and $K \asymp P$.
 """
 
 from itertools import combinations_with_replacement
+from math import comb
 
 import sympy
 
-from slt.rlct._analytic import UNITS, State, T, vanishes
+from slt.rlct._analytic import UNITS, State, T, at_zero, vanishes
 from slt.rlct._faces import initial_form, inspect_face
 from slt.rlct._polyhedron import Polyhedron, minimal
 
-MOST_DEGREE = 8
+MOST_DEGREE = 12
+MOST_MONOMIALS = 130
 TAYLOR = "the remainder lies in m^{}, all of m^{} in the ideal (Nakayama)"
 POSITIVE = "the Taylor polynomial is positive on each compact face; the rest, of degree above {}, is small against it"
 
@@ -55,9 +57,9 @@ def truncate(state: State) -> State:
                 break
         else:
             raise ValueError(
-                f"no Taylor polynomial of degree up to {MOST_DEGREE} could be proved to replace {', '.join(map(str, rest))}"
-                ": their common zero is not isolated, or of too high an order. Write them as products, change coordinates, "
-                "or pass polynomials f_i with c sum f_i**2 <= K <= C sum f_i**2."
+                f"no Taylor polynomials could be proved to replace {', '.join(map(str, rest))}: their common zero is "
+                "not isolated, or of too high an order. Write them as products, change coordinates, or pass "
+                "polynomials f_i with c sum f_i**2 <= K <= C sum f_i**2."
             )
         new = {f: sympy.expand(common * g) for f, g in zip(block, polys, strict=True)}
         name = f"Taylor polynomials of degree {degree}"
@@ -73,15 +75,15 @@ def comparable(state: State) -> State:
         base, n = factor.as_base_exp()
         symbols = sorted(base.free_symbols, key=sympy.default_sort_key)
         if not base.is_polynomial(*symbols):
-            for degree in range(2, MOST_DEGREE + 1, 2):
+            for degree in degrees(len(symbols))[1::2]:
                 found = taylor(base, symbols, degree)
                 if found != 0 and _positive(found, symbols, degree):
                     base, highest = found, max(highest, degree)
                     break
             else:
                 raise ValueError(
-                    f"no Taylor polynomial of degree up to {MOST_DEGREE} could be proved to be comparable to {base}. Write "
-                    "K as a sum of squares (a list of generators), or pass a polynomial K' with c K' <= K <= C K'."
+                    f"no Taylor polynomial could be proved to be comparable to {base}. Write K as a sum of squares (a "
+                    "list of generators), or pass a polynomial K' with c K' <= K <= C K'."
                 )
         out.append(base**n)
     return state.to(f"Taylor polynomial of degree {highest}", [sympy.Mul(*out)], POSITIVE.format(highest))
@@ -105,19 +107,43 @@ def _positive(f, symbols, degree: int) -> bool:
     return True
 
 
+def degrees(dimension: int) -> list[int]:
+    """The degrees that are tried."""
+    return [d for d in range(1, MOST_DEGREE + 1) if comb(dimension + d, d) <= MOST_MONOMIALS]
+
+
 def taylor(f, symbols, degree: int):
-    """The Taylor polynomial of f at the origin."""
-    ray = f.subs({v: T * v for v in symbols}, simultaneous=True)
-    total, factorial = sympy.Integer(0), 1
+    """The Taylor polynomial of f at the origin: those of its parts, composed."""
+    if f.is_polynomial(*symbols):
+        return _cut(f, symbols, degree)
+    parts = [taylor(g, symbols, degree) for g in f.args]
+    if f.is_Add:
+        return _cut(sympy.Add(*parts), symbols, degree)
+    if f.is_Mul:
+        out = parts[0]
+        for g in parts[1:]:
+            out = _cut(out * g, symbols, degree)
+        return out
+    moving = next(n for n, g in enumerate(f.args) if g.free_symbols)  # the base or the exponent of a power
+    inner, phi = parts[moving], f.func(*(T if n == moving else g for n, g in enumerate(f.args)))
+    start = at_zero(inner)
+    total, power, factorial = sympy.Integer(0), sympy.Integer(1), 1
     for k in range(degree + 1):
         factorial *= max(k, 1)
-        total += sympy.expand(ray.subs(T, 0)) / factorial
-        ray = ray.diff(T)
-    return sympy.expand(total)
+        total += phi.subs(T, start) / factorial * power
+        phi, power = phi.diff(T), _cut(power * (inner - start), symbols, degree)
+    return _cut(total, symbols, degree)
+
+
+def _cut(f, symbols, degree: int):
+    terms = [t for t in sympy.Poly(f, *symbols).terms() if sum(t[0]) <= degree]
+    return sympy.Add(*(c * sympy.Mul(*(v**n for v, n in zip(symbols, e, strict=True))) for e, c in terms))
 
 
 def contains_power(polys, symbols, degree: int) -> bool:
     r"""Whether $\mathfrak m^D \subset (g) + \mathfrak m^{D+1}$: a rank, over the field of the coefficients."""
+    if not all(c.is_Rational for g in polys for c in sympy.Poly(g, *symbols).coeffs()):
+        return False
     exponents = [tuple(c.count(j) for j in range(len(symbols)))
                  for k in range(degree + 1) for c in combinations_with_replacement(range(len(symbols)), k)]  # fmt: skip
     place = {e: n for n, e in enumerate(exponents)}

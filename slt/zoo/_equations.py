@@ -12,7 +12,7 @@ and $\log(1 + h)$ are analytic with values in $L^s(q)$, $s > 2$. The same argume
 c_{k + N - j}$ of the polynomial with the roots $b_i$: any $N$ in a row generate all that follow.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
 from typing import Any
@@ -38,17 +38,13 @@ class Equations:
     generators: Any
     parameters: Mapping[str, Any]
     why: str
-    prior: Any = Integer(1)
+    prior: Any = 1
     at: Mapping[Any, Any] | None = None
 
-    def numeric(self) -> Callable[..., dict[str, np.ndarray]]:
-        """The parameters as a function of the values of `symbols`."""
-        return lambda values: {
-            name: np.array(
-                sympy.Array(entries).subs(dict(zip(self.symbols, values, strict=True))).tolist(), dtype=float
-            )
-            for name, entries in self.parameters.items()
-        }
+    def place(self, values: Sequence[float]) -> dict[str, np.ndarray]:
+        """The triple's parameters where the `symbols` have these values."""
+        numbers = {k: sympy.lambdify([self.symbols], entries)(values) for k, entries in self.parameters.items()}
+        return {k: np.array(v, dtype=float) for k, v in numbers.items()}
 
     @property
     def symbols(self) -> list[Any]:

@@ -63,7 +63,11 @@ def tanh_unit(*, a: float = 0.0, b: float = 0.0) -> Specimen:
         dist.Normal(0.0, 1.0),
     )
     true = [(a, b)] if a * b else []
-    equations = lambda: _equations.tanh_network(1, true)  # noqa: E731
+
+    def equations():
+        found = _equations.tanh_network(1, true)
+        return replace(found, parameters={name: entries[0] for name, entries in found.parameters.items()})
+
     return known(triple, rlct.three_layer(1, true_hidden=len(true)), optimum={"a": a, "b": b}, equations=equations)
 
 

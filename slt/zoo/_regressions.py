@@ -16,9 +16,7 @@ from slt.zoo import _equations
 from slt.zoo._specimen import Specimen, regular
 
 CONVEX = "the loss is strictly convex"
-FAMILY = (
-    "K is comparable to the mean square of the difference of the linear predictors, a sum of these times powers of x"
-)
+FAMILY = "K is comparable to the mean square of the difference of the predictors, a sum of these times powers of x"
 
 
 def _convex(triple: Triple, optimum: dict | None, realizable: bool) -> Specimen:
