@@ -81,8 +81,8 @@ INTEGRALS = {
 @pytest.mark.parametrize("name", INTEGRALS)
 def test_the_pair_is_that_of_the_integral(name):
     # Deterministic quadrature; what is left is the next pole, e^(-gap t) with t >= 14: below 0.018 in each case. A
-    # lambda off by 1/12 leaves 0.047 or more, an m that is too small 0.09 or more. Kills: a unit that is none (1 - exp),
-    # a zero of order 1 for one of order 2, K in place of its square root, a Taylor polynomial that is too short.
+    # lambda off by 1/12 leaves 0.047 or more, an m that is too small 0.09 or more. Kills: 1 - exp taken for a unit, a
+    # zero of order 1 for one of order 2, K in place of its square root, a Taylor polynomial that is too short.
     given, kl, reach, lam, m = INTEGRALS[name]
     assert pair(learning_coefficient(given, at={v: 0 for v in (a, b)})) == (lam, m)
     log_z = evidence(kl, 2, reach)
@@ -164,6 +164,10 @@ def test_a_half_line_is_not_a_line():
     assert pair(derive([p - b**2]).learning_coefficient()) == (F(1, 2), 1)
     assert pair(derive([p - q]).learning_coefficient()) == (F(1, 2), 1)
     assert pair(derive([p - q], prior=p).learning_coefficient()) == (F(1, 2), 1)
+    # p (a^2 + a b + b^2) + c^4 is positive for p > 0: 1/2 from p and (a, b), 1/8 from c. On the line it has smooth zeros.
+    mixed = lambda p: derive([p * a**2 + p * a * b + p * b**2 + c**4]).learning_coefficient()  # noqa: E731
+    assert pair(mixed(p)) == (F(5, 8), 2)
+    assert mixed(sympy.Symbol("s")).rlct <= F(1, 2)
     # Inside its range p is free.
     assert pair(derive([p - 1 + b**2], at={p: 1, b: 0}).learning_coefficient()) == (F(1, 2), 1)
 
@@ -186,6 +190,9 @@ def test_the_prior_follows():
     assert pair(learning_coefficient([sin(a), b * exp(a)], prior=Abs(a), at=(0, 0))) == (F(3, 2), 1)
     assert pair(learning_coefficient([log(a), b], prior=Abs(a - 1), at={a: 1, b: 0})) == (F(3, 2), 1)
     assert pair(learning_coefficient([sin(a) * b], prior=Abs(a), at=(0, 0))) == (F(1, 2), 1)
+    assert pair(derive([a - b**2], prior=Abs(a)).learning_coefficient()) == (F(1, 2), 1)
+    with pytest.raises(ValueError, match="could be proved"):  # a - b is no multiple of sinh(a) - b
+        derive([sinh(a) - b], prior=Abs(a - b))
 
 
 def test_k_and_its_generators_differ_by_two():
