@@ -210,7 +210,7 @@ SEEN = [
     ("tanh_network", {"hidden": 2, "true_hidden": 1}, 2),
     ("reduced_rank", {"inputs": 2, "outputs": 2}, 3),
     ("deep_linear", {"widths": (2, 1, 2), "rank": 1}, 2),
-    ("normal_mixture", {"dimension": 2}, 4),
+    ("normal_mixture", {}, 1),
     ("normal_mixture", {"components": 3, "true_components": 2}, 0),
     ("poisson_mixture", {}, 1),
     ("binomial_mixture", {}, 1),
