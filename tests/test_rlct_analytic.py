@@ -164,7 +164,7 @@ def test_a_half_line_is_not_a_line():
     assert pair(derive([p - b**2]).learning_coefficient()) == (F(1, 2), 1)
     assert pair(derive([p - q]).learning_coefficient()) == (F(1, 2), 1)
     assert pair(derive([p - q], prior=p).learning_coefficient()) == (F(1, 2), 1)
-    # p (a^2 + a b + b^2) + c^4 is positive for p > 0: 1/2 from p and (a, b), 1/8 from c. On the line its zeros are smooth.
+    # p (a^2 + a b + b^2) + c^4, p > 0: 1/2 from p and (a, b), 1/8 from c. On the line its zeros are smooth.
     mixed = lambda p: derive([p * a**2 + p * a * b + p * b**2 + c**4]).learning_coefficient()  # noqa: E731
     assert pair(mixed(p)) == (F(5, 8), 2)
     assert mixed(sympy.Symbol("s")).rlct <= F(1, 2)
