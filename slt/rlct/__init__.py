@@ -1,10 +1,12 @@
 r"""Exact real log canonical thresholds: the learning coefficient $\lambda$ and its multiplicity m (floor 1).
 
-`learning_coefficient` is the front door; `normal_crossing`, `newton`, `blow_up`, `resolve` are the methods behind it.
+`learning_coefficient` is the front door, `derive` its way from an analytic K to polynomial generators, step by step;
+`normal_crossing`, `newton`, `blow_up`, `resolve` are the methods behind it.
 The other functions are families of models whose pairs are known in closed form.
 """
 
 from slt.rlct._deep_linear import deep_linear
+from slt.rlct._derivation import Derivation, Step, derive
 from slt.rlct._factors import factor_analysis
 from slt.rlct._front import learning_coefficient
 from slt.rlct._latent import latent_class, naive_bayes
@@ -20,13 +22,16 @@ from slt.rlct._strata import LocalStratum, strata
 
 __all__ = [
     "Chart",
+    "Derivation",
     "LearningCoefficient",
     "LocalStratum",
     "NewtonCertificate",
     "Resolution",
+    "Step",
     "Stratum",
     "blow_up",
     "deep_linear",
+    "derive",
     "factor_analysis",
     "latent_class",
     "learning_coefficient",

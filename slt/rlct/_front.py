@@ -4,7 +4,10 @@ from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 
+import sympy
+
 from slt.rlct import _blocks
+from slt.rlct._derivation import derive
 from slt.rlct._faces import evidently_positive
 from slt.rlct._global import NoRealZero, homogeneous, one_variable, refuse_negative_values
 from slt.rlct._newton import MOST_DIMENSIONS, MOST_POINTS, newton_value
@@ -30,25 +33,33 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     treated apart; the Newton polyhedron, where it is really nondegenerate; shears and blow-ups (`resolve`), complete
     for most K in two and three variables, and a bound with `status` where they are not.
 
+    An analytic K that is no polynomial goes through `derive` first; without `at` the answer is then that of the origin.
+
     **Arguments:** `K`: a polynomial with rational or real algebraic coefficients, nonnegative near its zeros; or a list
-    of generators $f_i$ for $K = \sum f_i^2$. Each symbol is a parameter. `prior`: a product of powers of polynomials,
-    read as absolute values, with positive constants and exponentials left out. `at`: a real zero of K, a dictionary
-    from symbols to numbers or the coordinates in the order of the names.
+    of generators $f_i$ for $K = \sum f_i^2$; or analytic, as in `derive`. Each symbol is a parameter. `prior`: a
+    product of powers of polynomials, read as absolute values, with positive constants and exponentials left out. `at`:
+    a real zero of K, a dictionary from symbols to numbers or the coordinates in the order of the names.
     **Returns:** `LearningCoefficient`; `certificate` is a `NewtonCertificate`, a `Resolution`, or a tuple of
     the blocks' results.
-    **Raises:** `ValueError` if K is no polynomial, constant, negative near a zero, or has no real zero (at the point);
-    if the prior is negative, zero or cannot be integrated.
+    **Raises:** `ValueError` if K is constant, negative near a zero, or has no real zero (at the point); if nothing
+    proves that a polynomial may replace an analytic K; if the prior is negative, zero or cannot be integrated.
     **Source:** Watanabe (2009), chapters 3 and 4; the methods' own docstrings.
 
     >>> from sympy import symbols
     >>> a, b, c = symbols("a b c")
     >>> learning_coefficient(a**2 * b**2)
     LearningCoefficient(rlct=1/2, multiplicity=2, exact; Newton polyhedron)
+    >>> from sympy import tanh
+    >>> learning_coefficient([a * tanh(b)], at=(0, 0)).source
+    'tanh(b) as coordinate b; Newton polyhedron'
     >>> learning_coefficient((a - 1) ** 2 * (a**2 + b**2) ** 4, at={a: 1, b: 0}).rlct
     Fraction(1, 2)
     >>> learning_coefficient(a**2 * b**2 + c**4).source
     'sum over {a, b}, {c}: 1/2 (Newton polyhedron) + 1/4 (Newton polyhedron)'
     """
+    if not all(sympy.sympify(f).is_polynomial() for f in (K if isinstance(K, list | tuple) else [K])):
+        found = derive(K, prior=prior, at=at).learning_coefficient()
+        return found if at is not None else _origin_only(found)
     if at is not None:
         return _local(parse(K, prior, at))
     return _everywhere(parse(K, prior, None, zero=False))
@@ -129,7 +140,10 @@ def _everywhere(problem: Problem) -> LearningCoefficient:
         if found is not None:
             return found
         raise ValueError("K does not vanish at the origin; pass at= a zero of K.")
-    answer = _local(problem)
+    return _origin_only(_local(problem))
+
+
+def _origin_only(answer: LearningCoefficient) -> LearningCoefficient:
     source = f"the origin, where {answer!r}; not proved to be the least over all zeros"
     return LearningCoefficient(Fraction(answer.rlct), None, "upper bound", source, answer)
 

@@ -4,6 +4,7 @@ The prior of the weights is a Dirichlet distribution; its exponent enters the co
 than the model is not realizable, and its coefficient unknown.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,6 +15,8 @@ from jax.scipy.special import logsumexp
 from slt import rlct
 from slt.rlct._sizes import check_exponent, check_size
 from slt.triple import Triple
+from slt.zoo import _equations
+from slt.zoo._equations import mixture as location_mixture
 from slt.zoo._specimen import Specimen, known, regular, unknown
 
 TOO_FEW = "the truth has more components than the model"
@@ -23,8 +26,11 @@ def _mixture(weights, components):
     return dist.MixtureSameFamily(dist.Categorical(probs=weights), components)
 
 
-def _specimen(mixed, name, prior, true, components, concentration, coefficient) -> Specimen:
-    """The mixture `mixed(weights, locations)`; `true`: the locations of the truth, with weights as 1 : 2 : ... : r."""
+def _specimen(mixed, name, prior, true, components, concentration, coefficient, most=2) -> Specimen:
+    """The mixture `mixed(weights, locations)`; `true`: the locations of the truth, with weights as 1 : 2 : ... : r.
+
+    `most`: the highest moment of the components that K determines, as far as it matters; 0 if it is not known.
+    """
     h, r, phi = check_size("components", components), len(true), float(check_exponent("concentration", concentration))
     weights = np.arange(1.0, r + 1) / np.arange(1.0, r + 1).sum()
     priors = {"weights": dist.Dirichlet(np.full(h, phi)), name: prior}
@@ -34,7 +40,8 @@ def _specimen(mixed, name, prior, true, components, concentration, coefficient) 
     copies = h - r + 1  # the last component of the truth, shared among the surplus
     shared = np.concatenate([weights[:-1], np.full(copies, weights[-1] / copies)])
     optimum = {"weights": shared, name: np.concatenate([true[:-1], np.repeat(true[-1:], copies, axis=0)])}
-    return known(triple, coefficient(), note=f"Dirichlet exponent {phi:g}", optimum=optimum)
+    equations = (lambda: location_mixture(name, true, h, concentration, most)) if most else None
+    return known(triple, coefficient(), note=f"Dirichlet exponent {phi:g}", optimum=optimum, equations=equations)
 
 
 def normal_mixture(
@@ -119,7 +126,8 @@ def binomial_mixture(
         log_pmf = dist.Binomial(n, probs=jnp.asarray(probabilities)[:, None]).log_prob(counts)
         return dist.Categorical(logits=logsumexp(log_pmf + jnp.log(weights)[:, None], axis=0))
 
-    return _specimen(mixed, "probabilities", prior, np.arange(1, r + 1) / (r + 1), h, concentration, pair)
+    most = 2 if n >= 2 * r else int(r == 1)  # more functions are independent than the trials allow for
+    return _specimen(mixed, "probabilities", prior, np.arange(1, r + 1) / (r + 1), h, concentration, pair, most)
 
 
 def two_parameter_mixture(*, a: float = 0.0, b: float = 0.0) -> Specimen:
@@ -145,9 +153,10 @@ def two_parameter_mixture(*, a: float = 0.0, b: float = 0.0) -> Specimen:
 
     prior = {"a": dist.Uniform(0.0, 1.0), "b": dist.Uniform(-3.0, 3.0)}
     triple = Triple(model(a, b) if a * b else dist.Normal(0.0, 1.0), model, prior)
+    equations = lambda: _equations.two_parameter_mixture(a, b)  # noqa: E731
     if a * b:
-        return regular(triple, "the truth determines a and b", optimum={"a": a, "b": b})
-    return known(triple, rlct.normal_crossing([1, 1], [0, 0]), optimum={"a": a, "b": b})
+        return regular(triple, "the truth determines a and b", optimum={"a": a, "b": b}, equations=equations)
+    return known(triple, rlct.normal_crossing([1, 1], [0, 0]), optimum={"a": a, "b": b}, equations=equations)
 
 
 def naive_bayes(*, features: int = 3, dependent: int = 0, concentration: Any = 1) -> Specimen:
@@ -178,7 +187,8 @@ def naive_bayes(*, features: int = 3, dependent: int = 0, concentration: Any = 1
 
     prior = {"weight": dist.Beta(phi, phi), "probabilities": dist.Uniform(0.0, 1.0).expand([2, n]).to_event(2)}
     triple = Triple(model(jnp.asarray(0.4), optimum["probabilities"]), model, prior)
-    return known(triple, coefficient, note=f"Beta exponent {phi:g}", optimum=optimum)
+    equations = None if dependent else lambda: _equations.classes("weight", np.full(n, 0.5), 2, concentration)
+    return known(triple, coefficient, note=f"Beta exponent {phi:g}", optimum=optimum, equations=equations)
 
 
 def latent_class(*, features: int = 4, classes: int = 3, true_classes: int = 1, concentration: Any = 1) -> Specimen:
@@ -205,4 +215,6 @@ def latent_class(*, features: int = 4, classes: int = 3, true_classes: int = 1, 
         return _mixture(weights, dist.Bernoulli(probs=probabilities).to_event(1))
 
     pair = lambda: rlct.latent_class([2] * n, h, r, concentration=concentration)  # noqa: E731
-    return _specimen(mixed, "probabilities", prior, true, h, concentration, pair)
+    found = _specimen(mixed, "probabilities", prior, true, h, concentration, pair, 0)
+    equations = (lambda: _equations.classes("weights", true[0], h, concentration)) if r == 1 else None
+    return replace(found, equations=equations)

@@ -27,6 +27,7 @@ from slt import rlct
 from slt.rlct import LearningCoefficient
 from slt.rlct._sizes import check_at_most, check_size
 from slt.triple import Triple
+from slt.zoo import _equations
 from slt.zoo._specimen import Specimen, known, unknown
 
 
@@ -61,7 +62,13 @@ def tanh_unit(*, a: float = 0.0, b: float = 0.0) -> Specimen:
         {"a": dist.Normal(0.0, 2.0), "b": dist.Normal(0.0, 2.0)},
         dist.Normal(0.0, 1.0),
     )
-    return known(triple, rlct.three_layer(1, true_hidden=int(a * b != 0)), optimum={"a": a, "b": b})
+    true = [(a, b)] if a * b else []
+
+    def equations():
+        found = _equations.tanh_network(1, true)
+        return replace(found, parameters={name: entries[0] for name, entries in found.parameters.items()})
+
+    return known(triple, rlct.three_layer(1, true_hidden=len(true)), optimum={"a": a, "b": b}, equations=equations)
 
 
 def tanh_network(*, hidden: int = 2, true_hidden: int = 0) -> Specimen:
@@ -89,7 +96,9 @@ def tanh_network(*, hidden: int = 2, true_hidden: int = 0) -> Specimen:
     )
     if r > h:
         return unknown(triple, "the truth has more units than the network", realizable=False)
-    return known(triple, rlct.three_layer(h, true_hidden=r), optimum={"a": _padded(a, h), "b": _padded(b, h)})
+    equations = lambda: _equations.tanh_network(h, list(zip(a, b, strict=True)), (h - r) * (r > 0))  # noqa: E731
+    optimum = {"a": _padded(a, h), "b": _padded(b, h)}
+    return known(triple, rlct.three_layer(h, true_hidden=r), optimum=optimum, equations=equations)
 
 
 def relu_network(*, hidden: int = 2, true_hidden: int = 0, bias: bool = False) -> Specimen:
@@ -165,7 +174,9 @@ def reduced_rank(*, inputs: int = 3, hidden: int = 2, outputs: int = 3, rank: in
         {"A": _entries(h, m), "B": _entries(n, h)},
         _vectors(m),
     )
-    return known(triple, pair, realizable=r <= h, optimum={"A": a, "B": b})
+    true = {"A": a, "B": b}
+    equations = (lambda: _equations.matrices({"A": (h, m), "B": (n, h)}, true)) if r <= h else None
+    return known(triple, pair, realizable=r <= h, optimum=true, equations=equations)
 
 
 def deep_linear(*, widths: Sequence[int] = (2, 2, 2, 2), rank: int = 0) -> Specimen:
@@ -192,7 +203,8 @@ def deep_linear(*, widths: Sequence[int] = (2, 2, 2, 2), rank: int = 0) -> Speci
         return dist.Normal(x, 1.0).to_event(1)
 
     prior = {name: _entries(*shape) for name, shape in shapes.items()}
-    return known(Triple(lambda x: model(x, **true), model, prior, _vectors(widths[0])), pair, optimum=true)
+    triple = Triple(lambda x: model(x, **true), model, prior, _vectors(widths[0]))
+    return known(triple, pair, optimum=true, equations=lambda: _equations.matrices(shapes, true))
 
 
 def factor_analysis(*, variables: int = 4, factors: int = 1, true_factors: int = 0) -> Specimen:
@@ -227,4 +239,5 @@ def factor_analysis(*, variables: int = 4, factors: int = 1, true_factors: int =
         return unknown(triple, "the truth has more factors than the model", realizable=False)
     pair = rlct.factor_analysis(p, k, true)
     optimum = {"loadings": np.pad(generic, ((0, 0), (0, k - true))), "noise": np.ones(p)}
-    return known(triple, pair, optimum=optimum)
+    equations = None if true else lambda: _equations.factor_analysis(p, k)
+    return known(triple, pair, optimum=optimum, equations=equations)

@@ -12,9 +12,16 @@ import numpyro.distributions as dist
 
 from slt.rlct._sizes import check_size
 from slt.triple import Triple
+from slt.zoo import _equations
 from slt.zoo._specimen import Specimen, regular
 
 CONVEX = "the loss is strictly convex"
+FAMILY = "K is comparable to the mean square of the difference of the predictors, a sum of these times powers of x"
+
+
+def _convex(triple: Triple, optimum: dict | None, realizable: bool) -> Specimen:
+    equations = (lambda: _equations.coordinates(optimum, FAMILY)) if realizable and optimum else None
+    return regular(triple, CONVEX, realizable=realizable, optimum=optimum, equations=equations)
 
 
 def normal(*, realizable: bool = True) -> Specimen:
@@ -33,7 +40,8 @@ def normal(*, realizable: bool = True) -> Specimen:
     prior = {"mu": dist.Normal(0.0, 3.0), "sigma": dist.HalfNormal(3.0)}
     triple = Triple(truth, lambda mu, sigma: dist.Normal(mu, sigma), prior)
     optimum = {"mu": 0.0, "sigma": 1.0 if realizable else 1.25**0.5}
-    return regular(triple, "J = diag(1, 2) / sigma^2", realizable=realizable, optimum=optimum)
+    equations = _equations.normal if realizable else None
+    return regular(triple, "J = diag(1, 2) / sigma^2", realizable=realizable, optimum=optimum, equations=equations)
 
 
 def linear_regression(*, realizable: bool = True) -> Specimen:
@@ -54,7 +62,7 @@ def linear_regression(*, realizable: bool = True) -> Specimen:
         {"a": dist.Normal(0.0, 3.0), "b": dist.Normal(0.0, 3.0)},
         dist.Normal(0.0, 1.0),
     )
-    return regular(triple, CONVEX, realizable=realizable, optimum={"a": 1.0, "b": 0.5})
+    return _convex(triple, {"a": 1.0, "b": 0.5}, realizable)
 
 
 def polynomial_regression(*, degree: int = 2, true_degree: int = 1) -> Specimen:
@@ -83,7 +91,7 @@ def polynomial_regression(*, degree: int = 2, true_degree: int = 1) -> Specimen:
         {"w": dist.Normal(0.0, 3.0).expand([d + 1]).to_event(1)},
         dist.Uniform(-1.0, 1.0),
     )
-    return regular(triple, CONVEX, realizable=r <= d, optimum={"w": optimum})
+    return _convex(triple, {"w": optimum}, r <= d)
 
 
 def logistic_regression(*, realizable: bool = True) -> Specimen:
@@ -104,7 +112,7 @@ def logistic_regression(*, realizable: bool = True) -> Specimen:
         {"a": dist.Normal(0.0, 3.0), "b": dist.Normal(0.0, 3.0)},
         dist.Normal(0.0, 1.0),
     )
-    return regular(triple, CONVEX, realizable=realizable, optimum={"a": 1.0, "b": -0.5} if realizable else None)
+    return _convex(triple, {"a": 1.0, "b": -0.5} if realizable else None, realizable)
 
 
 def poisson_regression(*, realizable: bool = True) -> Specimen:
@@ -125,4 +133,4 @@ def poisson_regression(*, realizable: bool = True) -> Specimen:
         {"a": dist.Normal(0.0, 3.0), "b": dist.Normal(0.0, 3.0)},
         dist.Uniform(-1.0, 1.0),
     )
-    return regular(triple, CONVEX, realizable=realizable, optimum={"a": 1.0, "b": 0.5} if realizable else None)
+    return _convex(triple, {"a": 1.0, "b": 0.5} if realizable else None, realizable)

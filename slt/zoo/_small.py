@@ -12,6 +12,7 @@ import numpyro.distributions as dist
 from slt.rlct import LearningCoefficient, normal_crossing
 from slt.rlct._sizes import check_exponent, check_size
 from slt.triple import Triple
+from slt.zoo import _equations
 from slt.zoo._specimen import Specimen, known, regular, unknown
 
 EFFECTS = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
@@ -56,7 +57,8 @@ def monomial(*, powers: Sequence[int] = (2,), prior_powers: Sequence[Any] | None
         [p % 2 == 1 and not b for p, b in zip(k, h, strict=True)],
     )
     if mean == 0:
-        return known(triple, crossing, optimum=dict.fromkeys(names, 0.0))
+        equations = lambda: _equations.monomial(names, k, h)  # noqa: E731
+        return known(triple, crossing, optimum=dict.fromkeys(names, 0.0), equations=equations)
     if mean > 0 or any(signed):
         base = abs(mean) ** (1 / sum(k))
         optimum = dict.fromkeys(names, base)
@@ -93,12 +95,15 @@ def multinomial(*, probabilities: Sequence[float] = (0.2, 0.3, 0.5), concentrati
     positive = int((q > 0).sum())
     prior = {"p": dist.Dirichlet(np.full(q.size, float(phi)))}
     triple = Triple(dist.Categorical(probs=q), lambda p: dist.CategoricalProbs(p), prior)
+    equations = lambda: _equations.multinomial(q, phi)  # noqa: E731
     if positive == q.size:
-        return regular(triple, "the Fisher information is that of free probabilities", optimum={"p": q})
+        reason = "the Fisher information is that of free probabilities"
+        return regular(triple, reason, optimum={"p": q}, equations=equations)
     rlct = Fraction(positive - 1, 2) + (q.size - positive) * phi
     source = "regular in the positive probabilities, linear in the others (slt.zoo.multinomial)"
     note = "the truth lies on the boundary: the Dirichlet exponent enters"
-    return known(triple, LearningCoefficient(rlct, 1, "exact", source), note=note, optimum={"p": q})
+    pair = LearningCoefficient(rlct, 1, "exact", source)
+    return known(triple, pair, note=note, optimum={"p": q}, equations=equations)
 
 
 def autoregression(*, length: int = 4, truth: float = 0.5) -> Specimen:
@@ -128,8 +133,12 @@ def autoregression(*, length: int = 4, truth: float = 0.5) -> Specimen:
         return dist.MultivariateNormal(jnp.zeros(size), precision_matrix=np.eye(size) + a**2 * inner - a * beside)
 
     triple = Triple(series(truth), series, {"a": dist.Uniform(-1.0, 1.0)})
+    why = "the covariances are functions of a, and that of neighbours has a positive derivative"
+    equations = lambda: _equations.coordinates({"a": truth}, why)  # noqa: E731
     note = "independent short series; a single long one is no independent sample"
-    return regular(triple, "the covariance of neighbours determines a", note=note, optimum={"a": truth})
+    return regular(
+        triple, "the covariance of neighbours determines a", note=note, optimum={"a": truth}, equations=equations
+    )
 
 
 def eight_schools() -> Specimen:

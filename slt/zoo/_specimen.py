@@ -1,15 +1,17 @@
 """What every function of the zoo returns: a triple with its learning coefficient and the reason for it (floor 4)."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+import sympy
 from numpyro.distributions import biject_to
 
-from slt.rlct import LearningCoefficient
+from slt.rlct import Derivation, LearningCoefficient, Step, derive
 from slt.triple import Triple
+from slt.zoo._equations import Equations
 
 REGULAR = "Watanabe (2018), chapter 4"
 
@@ -25,6 +27,7 @@ class Specimen:
     `source`: of the coefficient, or why it is unknown. `note`: what the value depends on. `realizable`: whether the
     truth lies in the model; if not, $\lambda$ is that of $K(w) = L(w) - L(w_0)$. `optimum`: one minimizer $w_0$ of
     $L$, by name, a true parameter if `realizable`; `None` without a closed form. `data`: the real data, `None` if none.
+    `equations`: makes the symbolic form of K that `derive` starts from, `None` where there is none.
     **Source:** Watanabe (2018), sections 3.1 and 6.3.
 
     >>> from slt import zoo
@@ -39,12 +42,31 @@ class Specimen:
     realizable: bool = True
     optimum: Mapping[str, Any] | None = None
     data: tuple[Any, ...] | None = None
+    equations: Callable[[], Equations] | None = None
 
     @property
     def dimension(self) -> int:
         """The number of real parameters $d$; a point of the simplex of K categories counts as K - 1."""
         priors = self.triple.prior.values()
         return sum(math.prod(biject_to(p.support).inverse_shape(p.batch_shape + p.event_shape)) for p in priors)
+
+    def derive(self) -> Derivation:
+        r"""Polynomial generators of an ideal equivalent to K at a true parameter, and the steps that led to them.
+
+        Its `learning_coefficient()` is found without `coefficient`, from the model alone. It is the pair of one true
+        parameter, chosen to be the most singular one that is known; the least over all is `coefficient`.
+
+        >>> from slt import zoo
+        >>> zoo.tanh_unit().derive().learning_coefficient().rlct
+        Fraction(1, 2)
+        """
+        if self.equations is None:
+            raise ValueError("this specimen has no equations. Write generators of K and pass them to slt.rlct.derive.")
+        given = self.equations()
+        found = derive(given.generators, prior=given.prior, at=given.at)
+        generators = given.generators if isinstance(given.generators, list) else [given.generators]
+        first = Step("equations of the model", (sympy.Symbol("K"),), tuple(generators), given.why)
+        return replace(found, steps=(first, *found.steps))
 
     def __repr__(self) -> str:
         c, d = self.coefficient, self.dimension

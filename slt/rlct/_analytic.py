@@ -1,0 +1,150 @@
+"""Analytic functions at the origin: domain, order of a zero, and units (floor 1)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sympy
+
+from slt.rlct._derivation import Step
+
+ENTIRE = {sympy.exp, sympy.sin, sympy.cos, sympy.sinh, sympy.cosh, sympy.tanh, sympy.atan, sympy.asinh, sympy.erf}
+DISC = {sympy.asin, sympy.acos, sympy.atanh}
+MOST_ORDER = 16  # of a zero of one function
+UNITS = "a factor that does not vanish at the point lies between two positive constants near it"
+T = sympy.Dummy("t", real=True)
+
+
+@dataclass(frozen=True)
+class State:
+    """Generators around the origin, the vanishing part of the prior, what was done."""
+
+    generators: tuple[Any, ...]
+    prior: Any
+    steps: tuple[Step, ...]
+    squares: bool
+
+    @property
+    def symbols(self) -> list:
+        return sorted(sympy.Tuple(*self.generators).free_symbols, key=sympy.default_sort_key)
+
+    def to(self, name: str, generators: Sequence[Any], why: str, **changes: Any) -> "State":
+        after = tuple(generators)
+        if after == self.generators and not changes:
+            return self
+        return replace(self, generators=after, steps=(*self.steps, Step(name, self.generators, after, why)), **changes)
+
+    @property
+    def polynomial(self) -> bool:
+        return all(f.is_polynomial(*self.symbols) for f in self.generators)
+
+
+def start(K: Any, prior: Any, at: Any) -> State:
+    """The input, checked, with the point moved to the origin and without units in the prior."""
+    squares = isinstance(K, Sequence) and not isinstance(K, str)
+    given = tuple(sympy.sympify(f) for f in (K if squares else [K]))
+    given = tuple(sympy.nsimplify(f, rational=True) if f.has(sympy.Float) else f for f in given)
+    prior = sympy.nsimplify(sympy.sympify(prior), rational=True)
+    symbols = sorted(sympy.Tuple(*given, prior).free_symbols, key=sympy.default_sort_key)
+    if not sympy.Tuple(*given).free_symbols:
+        raise ValueError(f"K must depend on parameters; got {K}.")
+    if at is None:
+        point = dict.fromkeys(symbols, sympy.Integer(0))
+    else:
+        pairs = at.items() if isinstance(at, Mapping) else zip(symbols, at, strict=True)
+        named = {str(v): sympy.nsimplify(sympy.sympify(x), rational=True) for v, x in pairs}
+        if set(named) != set(map(str, symbols)):
+            raise ValueError(f"at must give a value to each of {', '.join(map(str, symbols))}; got {sorted(named)}.")
+        point = {v: named[str(v)] for v in symbols}
+    moved = {v: v + x for v, x in point.items() if x != 0}
+    # Inside its range a nonnegative symbol is free, and its displacement has both signs.
+    free = {v: sympy.Symbol(v.name, real=True) for v in moved if v.is_nonnegative}
+    state = State(given, prior, (), squares)
+    if moved:
+        shift = lambda f: f.subs(moved, simultaneous=True).subs(free)  # noqa: E731
+        where = ", ".join(f"{v} = {x}" for v, x in point.items())
+        name = "the point becomes the origin"
+        state = state.to(name, [shift(f) for f in given], f"this is a translation from {where}", prior=shift(prior))
+    for f in state.generators:
+        check_analytic(f)
+        if not vanishes(f):
+            raise ValueError(f"K must vanish at the point; there {f} is {at_zero(f)}. Pass at= a zero of K.")
+    kept = [p for p in sympy.Mul.make_args(state.prior) if not _unit_of_prior(p)]
+    state = replace(state, generators=tuple(f for f in state.generators if f != 0), prior=sympy.Mul(*kept))
+    if not state.generators:
+        raise ValueError("K is identically zero: every parameter is true, and λ is not defined.")
+    return state
+
+
+def _unit_of_prior(factor) -> bool:
+    base = factor.as_base_exp()[0]
+    return isinstance(factor, sympy.exp) or not vanishes(base.args[0] if isinstance(base, sympy.Abs) else base)
+
+
+def at_zero(f):
+    return f.subs(dict.fromkeys(f.free_symbols, 0))
+
+
+def vanishes(f) -> bool:
+    """Whether f is 0 at the origin, proved."""
+    value = at_zero(f)
+    found = value.is_zero if value.is_zero is not None else value.equals(0)
+    if found is None:
+        raise ValueError(f"it could not be decided whether {value} is zero. Write K so that it is evident.")
+    return found
+
+
+def check_analytic(f) -> None:
+    """Every part of f must be analytic at the origin; a sufficient condition."""
+    for part in sympy.preorder_traversal(f):
+        if not part.free_symbols or part.is_Symbol or part.is_Add or part.is_Mul:
+            continue
+        inner, good = at_zero(part.args[0]), False
+        if isinstance(part, sympy.Pow):
+            base, n = part.args
+            good = bool((n.is_Integer and n > 0) or at_zero(base).is_positive or (n.is_Integer and not vanishes(base)))
+        elif part.func in ENTIRE:
+            good = bool(inner.is_finite)
+        elif part.func is sympy.log:
+            good = bool(inner.is_positive)
+        elif part.func is sympy.tan:
+            good = not vanishes(sympy.cos(part.args[0]))
+        elif part.func in DISC:
+            good = bool((1 - inner**2).is_positive)
+        if not good:
+            raise ValueError(f"K must be analytic at the point; {part} is not known to be.")
+
+
+def order(phi) -> int:
+    """The order of the zero of phi(t) at t = 0."""
+    for k in range(MOST_ORDER + 1):
+        if not vanishes(phi):
+            return k
+        phi = phi.diff(T)
+    raise ValueError(f"{phi} has a zero of order above {MOST_ORDER}, or is zero.")
+
+
+def of_one_argument(f):
+    """(phi(t), p) with f = phi(p), p = 0 at the origin; `None` if f is no function of one argument."""
+    if len(f.free_symbols) == 1:
+        return f.subs(next(iter(f.free_symbols)), T), next(iter(f.free_symbols))
+    for inner in {g.args[0] for g in f.atoms(sympy.Function)}:
+        phi = f.subs(inner, T)
+        if inner.is_polynomial() and phi.free_symbols == {T}:
+            p0 = at_zero(inner)
+            return phi.subs(T, T + p0), inner - p0
+    return None
+
+
+def without_units(f):
+    """f up to a unit: constants, units and the units in functions of one argument left out."""
+    out = []
+    for factor in sympy.Mul.make_args(sympy.factor(f)):
+        if not vanishes(factor):
+            continue
+        base, n = factor.as_base_exp()
+        if not (n.is_Integer and n > 0):
+            raise ValueError(f"K must be analytic at the point; {factor} is not known to be.")
+        found = None if base.is_polynomial() and len(base.free_symbols) > 1 else of_one_argument(base)
+        out.append(base**n if found is None else found[1] ** (n * order(found[0])))
+    return sympy.Mul(*out)
