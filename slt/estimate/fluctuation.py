@@ -42,7 +42,7 @@ def singular_fluctuation(log_lik: Any, *, beta: float = 1.0, chains: int = 1) ->
         value, se = mean_and_se(squares)
         found.append((beta / 2 * value, beta / 2 * se))
         where = f" in data set {k}" if len(matrices) > 1 else ""
-        problems += unmixed(split(-a.sum(1), chains), where)
+        problems += unmixed(split(-a.sum(1), chains), where) if not problems else []
         worth = (squares.std() / se) ** 2 if se > 0 else squares.size
         if worth < ESS and not problems:
             problems.append(

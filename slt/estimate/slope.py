@@ -86,7 +86,7 @@ def from_free_energies(n: Any, free_energy: Any, *, multiplicity: int | None = N
             f"m = {m.mean:.2f} ± {m.se:.2f} is not decided: log n and log log n are too alike on these sizes. Give "
             "multiplicity=, or sizes over more orders of magnitude."
         )
-    units = (multiplicity if m is None else max(1.0, m.mean)) - 1
+    units = max(1.0, m.mean) - 1 if m is not None else (multiplicity or 1) - 1
     lift = -units * weights[0] @ (np.log(log_n + 1 / max(mean[0], 1e-3)) - loglog)
     given = f"m = {multiplicity}" if m is None else "m fitted"
     reason = f"{given}, log n from {log_n[0]:.3g} to {log_n[-1]:.3g}"
