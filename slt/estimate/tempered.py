@@ -8,7 +8,7 @@ import numpy as np
 from slt._arrays import SltWarning, check_beta
 from slt.energy import FreeEnergy, reweight
 from slt.energy.record import mean_and_se
-from slt.estimate.record import Estimate, Multiplicity, energies, finish, unmixed
+from slt.estimate.record import ESS, Estimate, Multiplicity, energies, finish, unmixed
 from slt.estimate.theory import about
 
 WEAK = 3.0  # standard errors that a difference of energies must be worth
@@ -98,7 +98,8 @@ def from_variance(
     **Arguments:** `log_lik`: draws at inverse temperature `beta`, $(draws, n)$ or the sums `(draws,)`. `n`, `chains`,
     `multiplicity`: as in `from_temperatures`.
     **Returns:** `Estimate`; the variance over draws has `ddof=0`.
-    **Raises:** `ValueError` as in `from_temperatures`. Warns (`SltWarning`) if chains have not mixed.
+    **Raises:** `ValueError` as in `from_temperatures`. Warns (`SltWarning`) if chains have not mixed, and if the
+    relative error exceeds a tenth: the squares of small $\lambda$ have heavy tails, and their error is uncertain too.
     **Source:** the derivative of the mean energy; Imai (2019) for its use as an estimator.
 
     >>> rng, n = np.random.default_rng(0), 1000
@@ -108,10 +109,16 @@ def from_variance(
     """
     check_beta(beta)
     energy, n = energies(log_lik, n, chains)
-    value, se = mean_and_se((energy - energy.mean()) ** 2)
-    value, se = beta**2 * value, beta**2 * se
+    squares = beta**2 * (energy - energy.mean()) ** 2
+    value, se = mean_and_se(squares)
+    problems, carried = unmixed(energy, ""), (value / se) ** 2 if se > 0 else np.inf
+    if carried < ESS and not problems:
+        problems.append(
+            f"the variance is carried by {carried:.0f} draws' worth of outliers (at least {ESS} wanted): two standard "
+            "errors cover less than 95 per cent. Draw longer."
+        )
     parts, theory = about(value, n, (beta,), multiplicity, "variance")
-    return finish(value, se, "variance", [*unmixed(energy, ""), *theory], **parts)
+    return finish(value, se, "variance", [*problems, *theory], **parts)
 
 
 def from_wbic(
@@ -139,7 +146,7 @@ def from_wbic(
 
     >>> estimate = from_wbic(FreeEnergy(1453.3, 0.2), 1450.0, 1000, at="truth", multiplicity=1)
     >>> round(estimate.value, 3), [round(b, 3) for b in estimate.systematic]
-    (0.478, [-0.081, -0.025])
+    (0.478, [-0.081, -0.026])
     """
     if at not in ("minimum", "truth"):
         raise ValueError(f'at must be "minimum" or "truth"; got {at!r}.')

@@ -28,13 +28,14 @@ def expected(
     \text{wbic:}\ \beta e(\beta) - s\beta\lambda, \quad
     1 - \frac1\lambda \Big(\frac{\Gamma(\lambda + \frac12)}{\Gamma(\lambda)}\Big)^2 \le s \le 1$$
 
-    The pair $(\lambda, m)$ does not know the constant $a$: the bounds are $a = 0$, the leading order, and $a =
-    1/\lambda$, which belongs to $V(\epsilon) = \epsilon^\lambda(1 - \lambda \log\epsilon)$, two equal exponents on
-    the unit square. The term with $s$ is the mean of the noise of the data at $w_0$: for a truth in the model, where
-    $\xi$ has variance 2, it is $-\frac{\beta^2}2 \mathbb{E}\,\mathbb{V}[\sqrt t\, \xi]$ in $-\log Z_n$; $s = 1$ for
-    regular models, and wherever $\xi$ averages to zero over the deepest singularities. The next pole $-\lambda'$ of the
-    zeta function adds a part of order $(n\beta)^{-(\lambda' - \lambda)}$, which is not counted here and is large where
-    two exponents almost agree.
+    The pair $(\lambda, m)$ does not know the constant $a$. The two numbers belong to $a = 0$, the leading order, and $a
+    = 1/\lambda$, the constant of $V(\epsilon) = \epsilon^\lambda(1 - \lambda \log\epsilon)$, two equal exponents on the
+    unit square; neither is a bound, and a wide prior has a larger $a$, which puts the mean closer to $\lambda$. The
+    term with $s$ is the mean of the noise of the data at $w_0$: for a truth in the model, where $\xi$ has variance 2,
+    it is $-\frac{\beta^2}2 \mathbb{E}\,\mathbb{V}[\sqrt t\, \xi]$ in $-\log Z_n$; $s = 1$ for regular models, and
+    wherever $\xi$ averages to zero over the deepest singularities. The next pole $-\lambda'$ of the zeta function adds
+    a part of order $(n\beta)^{-(\lambda' - \lambda)}$, which is not counted here and is large where two exponents
+    almost agree.
 
     **Arguments:** `rlct`: $\lambda$. `n`: number of observations, or an array of them. `multiplicity`: $m$, or the
     pair between which it lies. `betas`: the inverse temperatures, two for `"temperatures"` and one else; if left out,
@@ -114,7 +115,7 @@ def about(value: float, n: int, betas: Any, multiplicity: Any, method: Method) -
         ends.append(rlct)
     wide = spread(float(np.mean(ends)), betas, method)
     reason = f"{m}, log(n beta) = {np.log(smallest):.3g}"
-    return {"systematic": (value - ends[0], value - ends[1]), "spread": wide, "reason": reason}, []
+    return {"systematic": (float(value - ends[0]), float(value - ends[1])), "spread": wide, "reason": reason}, []
 
 
 def _gamma_ratio(rlct: float) -> float:

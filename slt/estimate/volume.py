@@ -33,8 +33,8 @@ class Volumes:
     **Source:** Cérou, Del Moral, Furon and Guyader (2012) for splitting at fixed levels.
 
     >>> levels = Volumes(np.array([0.1, 0.01]), np.log([[0.3, 0.1], [0.34, 0.12]]), np.ones(2), 1)
-    >>> np.round(np.exp(levels.log_mean), 4).tolist(), np.round(levels.se, 3).tolist()
-    ([0.32, 0.11], [0.062, 0.091])
+    >>> np.round(np.exp(levels.log_mean), 4).tolist(), np.round(levels.se, 4).tolist()
+    ([0.32, 0.11], [0.0625, 0.0909])
     """
 
     epsilon: np.ndarray
