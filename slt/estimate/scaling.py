@@ -22,12 +22,12 @@ def from_volumes(volumes: Volumes, *, multiplicity: int | None = None, largest: 
     $\log \hat V$ add up from level to level. The error comes from leaving out one replica at a time. Without
     `multiplicity` the candidates $m = 1, \dots, \min(d, 3)$ are compared by the misfit plus two for each parameter.
 
-    The systematic part is read off the bend that is left: with $\hat\lambda'$ from the smaller half of the
-    $\epsilon$ alone (on the scale of the logarithm), it lies between $0$ and $2(\hat\lambda - \hat\lambda')$, give or
-    take the standard error of that. It covers a correction $\epsilon^{\delta}$ if the window spans more than $2 \log
-    2/\delta$. Where candidates for $m$ are undecided, the estimates that belong to them are covered too. But a close
-    next pole and $m > 1$ bend the curve alike, as do $\epsilon^{5/12}$ and $\epsilon^{1/2}$ of $(x^2 - y^3)^2$: the
-    choice of $m$ supposes that there is none. Give $m$ where you know it.
+    The systematic part is read off the bend that is left: with $\hat\lambda'$ from the deeper half of the levels alone
+    (and the same $a$), it lies between $0$ and $2(\hat\lambda - \hat\lambda')$, give or take the standard error of
+    that. It covers a correction $\epsilon^{\delta}$ if the window spans more than $2 \log 2/\delta$ in $\log\epsilon$.
+    Where candidates for $m$ are undecided, the estimates that belong to them are covered too. But a close next pole
+    and $m > 1$ bend the curve alike, as do $\epsilon^{5/12}$ and $\epsilon^{1/2}$ of $(x^2 - y^3)^2$: the choice of $m$
+    supposes that there is none. Give $m$ where you know it.
 
     **Arguments:** `volumes`: from `slt.estimate.volumes`. `multiplicity`: $m$ if known. `largest`: levels with
     $\hat V$ above this are left out.
@@ -59,14 +59,15 @@ def from_volumes(volumes: Volumes, *, multiplicity: int | None = None, largest: 
     candidates = [check_multiplicity(m)[0] for m in candidates]
     rows = np.stack([log_mean(y), *(log_mean(np.delete(y, r, 0)) for r in range(len(y)))])
     unit = _unit(y)  # variance of an increment of the mean
-    fits = {m: _fit(rows, x, m) for m in candidates}
-    misfit = {m: float(s[0] / unit + 2 * (1 + (m > 1))) for m, (_, s) in fits.items()}
+    fits = {m: _fit(rows, x, m, _constants(x, m)) for m in candidates}
+    misfit = {m: float(left[0] / unit + 2 * (1 + (m > 1))) for m, (_, left, _) in fits.items()}
     best = min(misfit, key=lambda m: misfit[m])
     rival = [m for m in candidates if m != best and misfit[m] < misfit[best] + DECIDED]
     value, left_out = fits[best][0][0], fits[best][0][1:]
     se = float(np.sqrt((len(y) - 1) * left_out.var()))
-    deep = x < (x[0] + x[-1]) / 2
-    bends = 2 * (fits[best][0] - _fit(rows[:, deep], x[deep], best)[0])
+    deep = np.arange(len(x)) >= len(x) // 2
+    half = [_fit(row[None, deep], x[deep], best, a[None])[0][0] for row, a in zip(rows, fits[best][2], strict=True)]
+    bends = 2 * (fits[best][0] - half)
     bend, doubt = bends[0], float(np.sqrt((len(y) - 1) * bends[1:].var()))
     others = [value - fits[m][0][0] for m in rival]
     window = (float(np.exp(x[-1])), float(np.exp(x[0])))
@@ -102,13 +103,17 @@ def _unit(y: np.ndarray) -> float:
     return float(last.var(ddof=1) / len(y) / (y.shape[1] - 1)) + np.finfo(float).tiny
 
 
-def _fit(y: Any, x: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each row of y the exponent, and the sum of squares of what is left of the increments."""
+def _constants(x: np.ndarray, m: int) -> np.ndarray:
+    """The constants a that are tried: those that keep -log ε + a positive, up to some windows."""
+    return x.max() - x.min() * np.geomspace(0.02, 3.0, 400) if m > 1 else np.zeros(1)
+
+
+def _fit(y: Any, x: np.ndarray, m: int, a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each row of y the exponent, the sum of squares of what is left of the increments, and the best of `a`."""
     dx, dy = np.diff(x), np.diff(y, axis=1)
-    depth = -x[:, None] + (-x.min() * np.geomspace(0.02, 3.0, 400) + x.max() if m > 1 else np.ones(1))
-    bend = (m - 1) * np.diff(np.log(depth), axis=0)  # (k - 1, choices of a)
-    rest = dy[:, :, None] - bend
+    bend = (m - 1) * np.diff(np.log(a - x[:, None]), axis=0) if m > 1 else np.zeros((len(dx), 1))
+    rest = dy[:, :, None] - bend  # (rows, k - 1, choices of a)
     slope = (dx @ rest) / (dx @ dx)
     left = ((rest - dx[:, None] * slope[:, None]) ** 2).sum(1)
     chosen = left.argmin(1)[:, None]
-    return np.take_along_axis(slope, chosen, 1)[:, 0], np.take_along_axis(left, chosen, 1)[:, 0]
+    return np.take_along_axis(slope, chosen, 1)[:, 0], np.take_along_axis(left, chosen, 1)[:, 0], a[chosen[:, 0]]
