@@ -68,9 +68,18 @@ def test_with_larger_m_the_exact_mean_lies_between_the_two_numbers_of_the_theory
     }[method]
     mean, _ = over_data([exact(z) for z in Z])
     low, high = estimate.expected(c.rlct, n, multiplicity=c.multiplicity, method=method)
-    # Mutants: log n in place of log nβ, m in place of m - 1, 1/ℓ² left out of the variance (at n = 10¹², by .0009).
+    # Mutants: log n in place of log nβ, m in place of m - 1, no noise of the data in WBIC.
     assert low < mean < high
     assert high - low < 0.06  # the claim says something: without m the number would be λ
+
+
+@pytest.mark.parametrize("m", [1, 2, 3])
+def test_the_variance_is_the_limit_of_two_equal_temperatures(m):
+    beta = 0.1
+    close = estimate.expected(0.7, 10**4, multiplicity=m, betas=(beta, beta * (1 + 1e-5)))
+    limit = estimate.expected(0.7, 10**4, multiplicity=m, betas=beta, method="variance")
+    # The difference is of order 1e-5. Mutant: 1/ℓ² left out of the derivative, 1/60 for each unit of m - 1.
+    np.testing.assert_allclose(limit, close, atol=1e-5 * m)
 
 
 def test_the_theory_of_wbic_meets_the_published_setting():
@@ -112,15 +121,15 @@ def test_the_spread_is_reached_where_the_noise_has_one_sign():
 
 # --- from tempered draws: the standard errors ------------------------------------------------------------------------
 
-SEEDS = 150
+SEEDS = 400
 
 
-def z_scores(name, method, *, stay=0.5, draws=2000):
-    """(estimate - exact value given the data) / se over many data sets, from chains that repeat values."""
+def z_scores(name, method, draws):
+    """(estimate - exact value given the data) / se over many data sets, from chains that repeat half their values."""
     rng, c, scores = np.random.default_rng(20180501), CROSSINGS[name], []
     for _ in range(SEEDS):
         z = rng.normal()
-        first, second = (c.draw(rng, N, beta, z, draws, stay=stay) for beta in BETAS)
+        first, second = (c.draw(rng, N, beta, z, draws, stay=0.5) for beta in BETAS)
         if method == "variance":
             found = quiet(estimate.from_variance, -first, beta=BETAS[0], n=N, chains=4)
             exact = BETAS[0] ** 2 * c.moments(N, BETAS[0], z)[1]
@@ -134,23 +143,15 @@ def z_scores(name, method, *, stay=0.5, draws=2000):
 
 
 @pytest.mark.parametrize(
-    ("name", "method", "excess"),
-    # `excess`: by how much the mean square may exceed 1 because squares of energies have heavy tails (λ small).
-    [
-        ("ab", "temperatures", 0.0),
-        ("abc", "temperatures", 0.0),
-        ("w", "reweighting", 0.15),
-        ("a^2 b^2", "reweighting", 0.15),
-        ("w", "variance", 0.3),
-    ],
+    ("name", "method", "draws"),
+    # So many draws that the mean of the skewed terms is normal: hardly any of these runs is warned about.
+    [("ab", "temperatures", 4000), ("w", "reweighting", 10_000), ("w", "variance", 12_000)],
 )
-def test_two_standard_errors_mean_two_standard_errors(name, method, excess):
-    z = z_scores(name, method)
-    error = 4 * np.sqrt(2 / SEEDS)
+def test_two_standard_errors_mean_two_standard_errors(name, method, draws):
+    z = z_scores(name, method, draws)
     # Mutants: autocorrelation ignored (mean square 3 for chains that repeat half of their values); the two averages of
-    # one run taken for independent (0.2); the chain of the second temperature left out of the error (1.8).
-    assert 1 - error < (z**2).mean() < 1 + excess + error
-    assert abs(z.mean()) < 4 * np.sqrt((1 + excess) / SEEDS) + (method == "variance") * 0.3  # the median is low: skew
+    # one run taken for independent (0.2); the chain of the second temperature left out of the error (1.44).
+    assert abs((z**2).mean() - 1) < 4 * np.sqrt(2 / SEEDS)
 
 
 def test_the_interval_of_one_data_set_covers_the_coefficient():
@@ -213,7 +214,7 @@ def test_reduced_rank_by_gibbs_meets_the_recomputed_table():
 
 # --- from free energies ----------------------------------------------------------------------------------------------
 
-SIZES = np.array([10**2, 10**3, 10**4, 10**6, 10**8])
+SIZES = np.array([100, 200, 400, 10**3, 10**4, 10**6, 10**8])
 
 
 def noise_paths(rng, count):
@@ -248,6 +249,9 @@ def test_the_growth_of_the_free_energy(name, given):
         y = np.stack([curve(z[:, k]) for k, curve in enumerate(f)], axis=1)
         found = quiet(estimate.from_free_energies, SIZES, y, multiplicity=given)
         m = found.multiplicity or slt.MeanSE(1.0 + 0.0, 1.0)
+        by_hand = y.mean(0) if given is None else y.mean(0) + (given - 1) * np.log(log_n)
+        # Mutant: ordinary least squares.
+        assert np.isclose(found.value, whitened_fit(by_hand, np.stack(columns[: 3 if given is None else 2], 1))[0])
         scores.append(((found.value - exact[0]) / found.se, (m.mean - 1 - exact[-1] * (given is None)) / m.se))
     z = np.array(scores)
     # t with 24 degrees of freedom: mean square 24/22. Mutants: log log n with the wrong sign; ddof; se of a data set.
@@ -266,12 +270,12 @@ def test_the_coefficient_itself_lies_within_the_systematic_part():
 
 
 def test_one_data_set_has_its_error_from_the_residuals():
-    rng, sizes, scores = np.random.default_rng(7), 10.0 ** np.arange(1, 15), []
+    rng, sizes, scores = np.random.default_rng(7), 100 * 1.2 ** np.arange(14), []
     for _ in range(200):
         z = np.cumsum(rng.normal(size=len(sizes)) * np.sqrt(np.diff(sizes**2, prepend=0))) / sizes  # covariance min/max
         found = estimate.from_free_energies(sizes, 0.75 * np.log(sizes) + 3 * z, multiplicity=1)
         scores.append((found.value - 0.75) / found.se)
-    # t with 12 degrees of freedom: mean square 1.2. Mutant: covariance left out of the error (nested=False): 5.
+    # t with 12 degrees of freedom: mean square 1.2. Mutant: residuals weighted alike.
     assert abs((np.array(scores) ** 2).mean() - 1.2) < 4 * 1.2 * np.sqrt(2.8 / 200)
 
 
@@ -410,6 +414,15 @@ def test_volumes_choose_the_multiplicity(name, dimension, share):
     assert np.mean([e.interval[0] < rlct < e.interval[1] for e in chosen]) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 20)
 
 
+def test_a_close_pole_that_looks_like_a_larger_m_is_allowed_for():
+    rlct, _, exact = SCALINGS["cusp"]
+    rng = np.random.default_rng(11)
+    found = [quiet(estimate.from_volumes, staircase(rng, EPSILON, exact, noise=0.05, dimension=2)) for _ in range(40)]
+    assert np.mean([e.multiplicity.mean == 2 for e in found]) > 0.5  # it does look so
+    # Mutant: m = 1 forgotten once m = 2 is chosen.
+    assert np.mean([e.interval[0] < rlct < e.interval[1] for e in found]) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 40)
+
+
 def test_a_triple_brings_its_prior():
     specimen = slt.zoo.monomial(powers=(2,))
     found = quiet(
@@ -481,7 +494,7 @@ def make(kl, **change):
         (lambda: estimate.from_temperatures([-np.sort(ENERGY), -ENERGY / 1.5], BETAS, n=N, chains=4), "R-hat of nL_n"),
         (lambda: estimate.from_reweighting(-ENERGY, (BETAS[0], 40_000 * BETAS[0]), n=N), "Pareto k"),
         (lambda: estimate.from_variance(-ENERGY, beta=0.002, n=N), "the theory wants log(n beta) > 1"),
-        (lambda: estimate.from_variance(-ENERGY[:300], beta=BETAS[0], n=N), "draws' worth of outliers"),
+        (lambda: estimate.from_variance(-ENERGY[:300], beta=BETAS[0], n=N), "outlying draws' worth"),
         (lambda: estimate.from_variance(-np.ones(100), beta=BETAS[0], n=N), "never moved"),
         (lambda: estimate.from_wbic(FreeEnergy(1.0, 0.1), 2.0, N), "lies below the baseline 2"),
         (
@@ -508,7 +521,7 @@ def test_a_narrow_window_and_an_undecided_multiplicity_are_said():
     with pytest.warns(SltWarning, match="multiplicity is not decided"):
         found = estimate.from_volumes(staircase(rng, EPSILON, SCALINGS["abc"][2], noise=0.5))
     assert found.multiplicity.se == 1
-    assert found.systematic[0] < 0 < found.systematic[1]
+    assert found.systematic[1] - found.systematic[0] > 0.01
 
 
 def test_too_few_moves_are_said():

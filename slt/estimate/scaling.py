@@ -25,9 +25,9 @@ def from_volumes(volumes: Volumes, *, multiplicity: int | None = None, largest: 
     The systematic part is read off the bend that is left: with $\hat\lambda'$ from the deeper half of the levels alone
     (and the same $a$), it lies between $0$ and $2(\hat\lambda - \hat\lambda')$, give or take the standard error of
     that. It covers a correction $\epsilon^{\delta}$ if the window spans more than $2 \log 2/\delta$ in $\log\epsilon$.
-    Where candidates for $m$ are undecided, the estimates that belong to them are covered too. But a close next pole
-    and $m > 1$ bend the curve alike, as do $\epsilon^{5/12}$ and $\epsilon^{1/2}$ of $(x^2 - y^3)^2$: the choice of $m$
-    supposes that there is none. Give $m$ where you know it.
+    Where candidates for $m$ are undecided, the estimates that belong to them are covered too. And since a close next
+    pole bends the curve as $m > 1$ does, as with $\epsilon^{5/12}$ and $\epsilon^{1/2}$ of $(x^2 - y^3)^2$, what $m = 1$
+    would give is covered whenever $m$ was not given. Give it where you know it.
 
     **Arguments:** `volumes`: from `slt.estimate.volumes`. `multiplicity`: $m$ if known. `largest`: levels with
     $\hat V$ above this are left out.
@@ -65,13 +65,10 @@ def from_volumes(volumes: Volumes, *, multiplicity: int | None = None, largest: 
     rival = [m for m in candidates if m != best and misfit[m] < misfit[best] + DECIDED]
     value, left_out = fits[best][0][0], fits[best][0][1:]
     se = float(np.sqrt((len(y) - 1) * left_out.var()))
-    deep = np.arange(len(x)) >= len(x) // 2
-    half = [_fit(row[None, deep], x[deep], best, a[None])[0][0] for row, a in zip(rows, fits[best][2], strict=True)]
-    bends = 2 * (fits[best][0] - half)
-    bend, doubt = bends[0], float(np.sqrt((len(y) - 1) * bends[1:].var()))
-    others = [value - fits[m][0][0] for m in rival]
+    # A close next pole under m = 1 bends the curve as m > 1 does: where m was chosen, m = 1 stays possible.
+    possible = [best, *rival, *([1] if multiplicity is None else [])]
+    ends = [end for m in possible for end in _extrapolated(rows, x, m, fits[m])]
     window = (float(np.exp(x[-1])), float(np.exp(x[0])))
-    supposed = " if no other pole is near" if multiplicity is None else ""
     problems = []
     decades = (x[0] - x[-1]) / np.log(10)
     if decades < DECADES:
@@ -90,11 +87,21 @@ def from_volumes(volumes: Volumes, *, multiplicity: int | None = None, largest: 
         se,
         "volume scaling",
         problems,
-        systematic=(float(min(0.0, bend - doubt, *others)), float(max(0.0, bend + doubt, *others))),
-        reason=f"m = {best}{supposed}, epsilon from {window[0]:.2g} to {window[1]:.2g}",
+        systematic=(float(value - max(ends)), float(value - min(ends))),
+        reason=f"m = {best}, epsilon from {window[0]:.2g} to {window[1]:.2g}",
         multiplicity=chosen,
         diagnostics={"misfit": misfit, "rlct": {m: float(fits[m][0][0]) for m in candidates}, "window": window},
     )
+
+
+def _extrapolated(rows: np.ndarray, x: np.ndarray, m: int, fit: Any) -> tuple[float, float]:
+    """Between which exponents the truth lies if the slope of the deeper half goes on to change as it did."""
+    slopes, _, constants = fit
+    deep = np.arange(len(x)) >= len(x) // 2
+    half = [_fit(row[None, deep], x[deep], m, a[None])[0][0] for row, a in zip(rows, constants, strict=True)]
+    bends = 2 * (slopes - half)
+    doubt = np.sqrt((len(rows) - 2) * bends[1:].var())
+    return float(slopes[0] - max(0.0, bends[0] + doubt)), float(slopes[0] - min(0.0, bends[0] - doubt))
 
 
 def _unit(y: np.ndarray) -> float:

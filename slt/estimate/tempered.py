@@ -64,7 +64,8 @@ def from_reweighting(
     **Arguments:** `log_lik`: one run, $(draws, n)$ or the sums `(draws,)`. `betas`: the inverse temperature of the run
     and the one to which it is weighted. `n`, `chains`, `multiplicity`: as in `from_temperatures`.
     **Returns:** `Estimate`; `diagnostics` has `ess` and `pareto_k` of the weights.
-    **Raises:** `ValueError` and `SltWarning` as in `from_temperatures` and `slt.energy.reweight`.
+    **Raises:** `ValueError` and `SltWarning` as in `from_temperatures` and `slt.energy.reweight`. Warns too if the
+    relative error exceeds a tenth.
     **Source:** Watanabe (2013), whose program does this with $\beta_2 = 1.5\, \beta_1$.
 
     >>> rng, n = np.random.default_rng(0), 1000
@@ -82,9 +83,10 @@ def from_reweighting(
     there = float((w * energy).sum())
     influence = (energy - energy.mean()) - w * w.size * (energy - there)
     _, se = mean_and_se(influence)
-    problems = [*unmixed(energy, ""), *(str(c.message) for c in caught)]
+    value = energy.mean() - there
+    problems = [*(unmixed(energy, "") or _heavy(value, se)), *(str(c.message) for c in caught)]
     diagnostics = {"ess": weights.ess, "pareto_k": weights.pareto_k, "energies": (float(energy.mean()), there)}
-    return _slope(energy.mean() - there, se, b, n, multiplicity, "reweighting", problems, diagnostics)
+    return _slope(value, se, b, n, multiplicity, "reweighting", problems, diagnostics)
 
 
 def from_variance(
@@ -111,12 +113,7 @@ def from_variance(
     energy, n = energies(log_lik, n, chains)
     squares = beta**2 * (energy - energy.mean()) ** 2
     value, se = mean_and_se(squares)
-    problems, carried = unmixed(energy, ""), (value / se) ** 2 if se > 0 else np.inf
-    if carried < ESS and not problems:
-        problems.append(
-            f"the variance is carried by {carried:.0f} draws' worth of outliers (at least {ESS} wanted): two standard "
-            "errors cover less than 95 per cent. Draw longer."
-        )
+    problems = unmixed(energy, "") or _heavy(value, se)
     parts, theory = about(value, n, (beta,), multiplicity, "variance")
     return finish(value, se, "variance", [*problems, *theory], **parts)
 
@@ -171,6 +168,17 @@ def _two(betas: Any) -> tuple[float, float]:
     if b.shape != (2,) or not (np.isfinite(b).all() and (b > 0).all()) or b[0] == b[1]:
         raise ValueError(f"betas must be two different positive inverse temperatures; got {betas!r}.")
     return float(b[0]), float(b[1])
+
+
+def _heavy(value: float, se: float) -> list[str]:
+    """Whether a mean of skewed, positive terms has a known error: by how many of them it is carried."""
+    carried = (value / se) ** 2 if se > 0 else np.inf
+    if carried >= ESS:
+        return []
+    return [
+        f"{value:.3g} ± {se:.2g} is carried by {carried:.0f} outlying draws' worth (at least {ESS} wanted): two "
+        "standard errors cover less than 95 per cent. Draw longer."
+    ]
 
 
 def _slope(fall, se, b, n, multiplicity, method, problems, diagnostics) -> Estimate:
