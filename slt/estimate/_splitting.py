@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 LEVELS = 256  # at most
@@ -30,7 +31,8 @@ def flat(prior: Mapping[str, Any]) -> tuple[Callable, Callable, Callable]:
         drawn = {name: prior[name].sample(k) for name, k in zip(prior, keys, strict=True)}
         return {name: maps[name].inv(jnp.asarray(w, float)) for name, w in drawn.items()}
 
-    unravel = ravel_pytree(draw_tree(jax.random.key(0)))[1]
+    shapes = jax.eval_shape(draw_tree, jax.random.key(0))
+    unravel = ravel_pytree({name: np.zeros(a.shape) for name, a in shapes.items()})[1]
 
     def log_prior(u):
         tree = unravel(u)

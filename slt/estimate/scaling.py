@@ -26,8 +26,8 @@ def from_volumes(volumes: Volumes, *, multiplicity: int | None = None, largest: 
     (and the same $a$), it lies between $0$ and $2(\hat\lambda - \hat\lambda')$, give or take the standard error of
     that. It covers a correction $\epsilon^{\delta}$ if the window spans more than $2 \log 2/\delta$ in $\log\epsilon$.
     Where candidates for $m$ are undecided, the estimates that belong to them are covered too. And since a close next
-    pole bends the curve as $m > 1$ does, as with $\epsilon^{5/12}$ and $\epsilon^{1/2}$ of $(x^2 - y^3)^2$, what $m = 1$
-    would give is covered whenever $m$ was not given. Give it where you know it.
+    pole bends the curve as $m > 1$ does, as with $\epsilon^{5/12}$ and $\epsilon^{1/2}$ of $(x^2 - y^3)^2$, what
+    $m = 1$ would give is covered whenever $m$ was not given. Give it where you know it.
 
     **Arguments:** `volumes`: from `slt.estimate.volumes`. `multiplicity`: $m$ if known. `largest`: levels with
     $\hat V$ above this are left out.

@@ -99,7 +99,7 @@ def volumes(
         draw, log_prior, constrain = flat(getattr(prior, "prior", prior))
         k_of = lambda u: jnp.asarray(kl(**constrain(u)), float)  # noqa: E731
         key_check, key_pilot, key_run = jax.random.split(key, 3)
-        _check_kl(jax.vmap(k_of)(jax.vmap(draw)(jax.random.split(key_check, 256))))
+        _check_kl(jax.jit(jax.vmap(lambda k: k_of(draw(k))))(jax.random.split(key_check, 256)))
         move = partial(metropolis, k_of=k_of, log_prior=log_prior)
         options = {"draw": draw, "k_of": k_of, "move": move, "particles": particles, "moves": moves}
         levels, count = (np.asarray(a) for a in jax.jit(partial(pilot, smallest=smallest, **options))(key_pilot))
