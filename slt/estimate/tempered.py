@@ -6,12 +6,14 @@ from typing import Any, Literal
 import numpy as np
 
 from slt._arrays import SltWarning, check_beta
+from slt._arviz import ess
 from slt.energy import FreeEnergy, reweight
 from slt.energy.record import mean_and_se
-from slt.estimate.record import ESS, Estimate, Multiplicity, energies, finish, unmixed
-from slt.estimate.theory import about
+from slt.estimate.record import Estimate, Multiplicity, energies, finish, unmixed
+from slt.estimate.theory import SMALL, about
 
 WEAK = 3.0  # standard errors that a difference of energies must be worth
+SQUARES, WEIGHTED = 200, 50  # draws that squares of energies must be worth: of all of them; of those under weights
 
 
 def from_temperatures(
@@ -65,7 +67,7 @@ def from_reweighting(
     and the one to which it is weighted. `n`, `chains`, `multiplicity`: as in `from_temperatures`.
     **Returns:** `Estimate`; `diagnostics` has `ess` and `pareto_k` of the weights.
     **Raises:** `ValueError` and `SltWarning` as in `from_temperatures` and `slt.energy.reweight`. Warns too if the
-    relative error exceeds a tenth.
+    draws are worth fewer than 50 after division by $2 + 6/\lambda$, for the tails of the energies.
     **Source:** Watanabe (2013), whose program does this with $\beta_2 = 1.5\, \beta_1$.
 
     >>> rng, n = np.random.default_rng(0), 1000
@@ -84,7 +86,10 @@ def from_reweighting(
     influence = (energy - energy.mean()) - w * w.size * (energy - there)
     _, se = mean_and_se(influence)
     value = energy.mean() - there
-    problems = [*(unmixed(energy, "") or _heavy(value, se)), *(str(c.message) for c in caught)]
+    problems = [
+        *(unmixed(energy, "") or _heavy(energy, value / (1 / b[0] - 1 / b[1]), WEIGHTED)),
+        *(str(c.message) for c in caught),
+    ]
     diagnostics = {"ess": weights.ess, "pareto_k": weights.pareto_k, "energies": (float(energy.mean()), there)}
     return _slope(value, se, b, n, multiplicity, "reweighting", problems, diagnostics)
 
@@ -101,7 +106,8 @@ def from_variance(
     `multiplicity`: as in `from_temperatures`.
     **Returns:** `Estimate`; the variance over draws has `ddof=0`.
     **Raises:** `ValueError` as in `from_temperatures`. Warns (`SltWarning`) if chains have not mixed, and if the
-    relative error exceeds a tenth: the squares of small $\lambda$ have heavy tails, and their error is uncertain too.
+    draws are too few for the heavy tails that squares of energies have where $\lambda$ is small: 200 are wanted after
+    division by $2 + 6/\lambda$.
     **Source:** the derivative of the mean energy; Imai (2019) for its use as an estimator.
 
     >>> rng, n = np.random.default_rng(0), 1000
@@ -113,7 +119,7 @@ def from_variance(
     energy, n = energies(log_lik, n, chains)
     squares = beta**2 * (energy - energy.mean()) ** 2
     value, se = mean_and_se(squares)
-    problems = unmixed(energy, "") or _heavy(value, se)
+    problems = unmixed(energy, "") or _heavy(energy, value, SQUARES)
     parts, theory = about(value, n, (beta,), multiplicity, "variance")
     return finish(value, se, "variance", [*problems, *theory], **parts)
 
@@ -170,14 +176,17 @@ def _two(betas: Any) -> tuple[float, float]:
     return float(b[0]), float(b[1])
 
 
-def _heavy(value: float, se: float) -> list[str]:
-    """Whether a mean of skewed, positive terms has a known error: by how many of them it is carried."""
-    carried = (value / se) ** 2 if se > 0 else np.inf
-    if carried >= ESS:
+def _heavy(energy: np.ndarray, rlct: float, wanted: float) -> list[str]:
+    r"""Whether there are draws enough for squares of energies, whose law is $\Gamma(\lambda)$: kurtosis 3 + 6/λ.
+
+    It looks at λ and the number of draws and not at the error, which is small just where the estimate is too low.
+    """
+    worth = ess(energy, method="mean") / (2 + 6 / max(rlct, SMALL))
+    if worth >= wanted:
         return []
     return [
-        f"{value:.3g} ± {se:.2g} is carried by {carried:.0f} outlying draws' worth (at least {ESS} wanted): two "
-        "standard errors cover less than 95 per cent. Draw longer."
+        f"{energy.size} draws are worth {worth:.0f} for the squares of energies with a coefficient of {rlct:.3g} "
+        f"(at least {wanted:.0f} wanted): two standard errors cover less than 95 per cent. Draw longer."
     ]
 
 
