@@ -188,7 +188,7 @@ def test_units_and_order_do_not_matter(rng):
 def test_wbic_of_a_regular_model_from_both_baselines():
     rng, n, beta, d = np.random.default_rng(0), 1000, 1 / np.log(1000), 3
     truth, minimum = [], []
-    for _ in range(400):
+    for _ in range(200):
         noise = rng.chisquare(d) / 2  # n L_n(w0) - n L_n(ŵ)
         energy = 1400.0 + rng.gamma(d / 2, 1 / beta, 1000)  # above the minimum, 1400
         wbic = FreeEnergy(energy.mean(), energy.std() / np.sqrt(1000))
@@ -196,7 +196,7 @@ def test_wbic_of_a_regular_model_from_both_baselines():
         minimum.append(estimate.from_wbic(wbic, 1400.0, n, multiplicity=1))
     for found, target in ((truth, 1.5 * (1 - beta)), (minimum, 1.5)):
         mean, se = slt.mean_se([e.value for e in found])
-        assert abs(mean - target) < 4 * se  # mutant: the baselines swapped, 0.2 away, 20 standard errors
+        assert abs(mean - target) < 4 * se  # mutant: the baselines swapped, 0.2 away, ten standard errors
     low, high = np.mean([e.systematic for e in truth], axis=0)
     assert abs(low + 1.5 * beta) < 0.01 < high - low
     assert minimum[0].systematic == (0.0, 0.0)
@@ -360,8 +360,7 @@ def cusp_volume(epsilon):
 
 
 VOLUMES = {  # K, prior, V(ε)
-    "w^4": (lambda w: w**4, {"w": UNIFORM}, lambda e: e**0.25),
-    "ab": (lambda a, b: (a * b) ** 2, {"a": UNIFORM, "b": UNIFORM}, lambda e: np.sqrt(e) * (1 - np.log(e) / 2)),
+    "w^4": (lambda w: w**4, slt.zoo.monomial(powers=(2,)).triple, lambda e: e**0.25),  # of a triple the prior
     # Beta(2, 1) is the density 2b on [0, 1]: P(ab < t) = 2t - t².
     "ab, prior b": (
         lambda a, b: (a * b) ** 2,
@@ -442,15 +441,6 @@ def test_a_close_pole_that_looks_like_a_larger_m_is_allowed_for():
     assert np.mean([e.multiplicity.mean == 2 for e in found]) > 0.5  # it does look so
     # Mutant: m = 1 forgotten once m = 2 is chosen.
     assert np.mean([e.interval[0] < rlct < e.interval[1] for e in found]) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 40)
-
-
-def test_a_triple_brings_its_prior():
-    specimen = slt.zoo.monomial(powers=(2,))
-    found = quiet(
-        slt.estimate.volumes, jax.random.key(0), lambda w: w**4 / 2, specimen.triple, particles=100, smallest=1e-6
-    )
-    assert abs(found.log_mean[-1] - 0.25 * np.log(2e-6)) < 5 * found.se[-1]
-    assert found.dimension == 1
 
 
 # --- what is refused, and what is said -------------------------------------------------------------------------------
