@@ -28,6 +28,7 @@ FLOORS = {
     "_smc": 1,
     "losses": 2,
     "_modes": 2,
+    "estimate": 2,
     "_criteria": 3,
     "_cumulants": 3,
     "_waic": 3,
@@ -130,6 +131,7 @@ def documented():
     """Public functions and classes: those of the export list and those of the public modules."""
     found = {name: getattr(slt, name) for name in PUBLIC}
     modules = ["conjugate", "energy", "evidence", "experiment", "local", "quadrature", "plots", "data", "rlct", "zoo"]
+    modules += ["estimate"]
     modules += [f"samplers.{name}" for name in slt.samplers.__all__]
     for module in modules:
         owner = operator.attrgetter(module)(slt)

@@ -6,6 +6,7 @@ and on a dark page, and the ground is transparent. `slider` draws in the browser
 
 from slt.plots._charts import chart_tree
 from slt.plots._compare import compare
+from slt.plots._estimate import systematic, volume_scaling
 from slt.plots._figures import densities, estimates_with_error, pareto_k, posterior_panels, scatter_errors
 from slt.plots._rlct import newton_polyhedron, strata
 from slt.plots._slider import Slider, slider
@@ -26,4 +27,6 @@ __all__ = [
     "slider",
     "strata",
     "style",
+    "systematic",
+    "volume_scaling",
 ]
