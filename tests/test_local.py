@@ -57,7 +57,7 @@ def linear_gaussian(h, gamma, step=0.0, noise=0.0):
     return 0.5 * (SLOPES * h / a * (1 + step * SLOPES**2 * noise / 4) / (1 - step * a / 4)).sum()
 
 
-@pytest.mark.parametrize(("sampler", "step"), [("sgld", 8e-3), ("mala", 8e-3)])
+@pytest.mark.parametrize(("sampler", "step"), [("sgld", 8e-3), ("mala", 8e-3), ("nuts", 8e-3)])
 @pytest.mark.parametrize("gamma", [1.0, 20.0])
 def test_a_quadratic_loss(sampler, step, gamma, key):
     # Kills: no Metropolis test (step bias of 0.3), gamma taken twice or for gamma/2 (0.06 to 0.16), noise of variance

@@ -78,6 +78,12 @@ def _bias(e: Any) -> Iterator[Verdict]:
     good = e.acceptance >= least
     text = f"acceptance {e.acceptance:.3f} of a Metropolis test (at least {least})"
     yield good, text + ("" if good else f": the step {e.step:.3g} is too large. Halve it until this is met.")
+    if e.divergences:
+        yield (
+            False,
+            f"divergences: {e.divergences} trajectories lost their energy: NUTS does not reach part of the posterior. "
+            "Raise gamma=, or burn_in= so that the step adapts further.",
+        )
     good = abs(e.step_bias) <= max(e.se, SHARE * abs(e.estimate))
     text = f"step and batches raise the estimate by about {e.step_bias:.2g}; without it {e.corrected:.4g}"
     yield good, text + ("" if good else ": halve the step, or enlarge the batches.")
