@@ -103,7 +103,7 @@ def fitter(loss: Any, params: Any, data: Any, beta: Any, mask: Any, settings: An
             gamma=float(gamma),
             step=float(step),
             settings=settings,
-            divergences=int(np.sum(steps.diverging)),
+            divergences=0 if steps.diverging is None else int(steps.diverging.sum()),
         )
 
     return fit

@@ -6,6 +6,7 @@ and on a dark page, and the ground is transparent. `slider` draws in the browser
 
 from slt.plots._compare import compare
 from slt.plots._figures import densities, estimates_with_error, pareto_k, posterior_panels, scatter_errors
+from slt.plots._local import sweep, trace
 from slt.plots._slider import Slider, slider
 from slt.plots._style import COLORS, GREY, style
 
@@ -21,4 +22,6 @@ __all__ = [
     "scatter_errors",
     "slider",
     "style",
+    "sweep",
+    "trace",
 ]
