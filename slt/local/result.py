@@ -9,7 +9,12 @@ from slt._arviz import ess, rhat
 from slt.local.settings import Settings
 
 RHAT, ESS = 1.05, 100  # of all chains: an average with its own error wants less than the quantiles of a posterior do
-ACCEPTANCE = {"sgld": 0.8, "psgld": 0.8, "mala": 0.4, "nuts": 0.6}  # below: the step is too large (0.574 is MALA's optimum)
+ACCEPTANCE = {
+    "sgld": 0.8,
+    "psgld": 0.8,
+    "mala": 0.4,
+    "nuts": 0.6,
+}  # below: the step is too large (0.574 is MALA's optimum)
 DRIFT = 4.0  # standard errors between the first and the second half of the draws
 SHARE = 0.1  # of the estimate: what a bias may amount to without being named
 

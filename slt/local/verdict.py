@@ -83,7 +83,7 @@ def _memory(e: Any) -> str:
     forgets = f"{2 / (e.step * e.gamma):.2g} steps" if e.gamma else "no time at all"
     return (
         f" Flat directions are held by gamma = {e.gamma:.3g} alone and forget in {forgets}, of which the draws span "
-        f"{s.draws * s.thin}: where all the data fit into a gradient, sampler=\"nuts\" goes there at once."
+        f'{s.draws * s.thin}: where all the data fit into a gradient, sampler="nuts" goes there at once.'
     )
 
 

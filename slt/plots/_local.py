@@ -32,7 +32,9 @@ def sweep(result: Any, *, exact: float | None = None) -> Axes:
     >>> plt.close(axis.figure)
     """
     if not (result.steps and result.gammas):
-        raise ValueError(f"sweep wants at least one step and one gamma; got {len(result.steps)} x {len(result.gammas)}.")
+        raise ValueError(
+            f"sweep wants at least one step and one gamma; got {len(result.steps)} x {len(result.gammas)}."
+        )
     estimate, error = result.values("estimate"), result.values("se")
     good = np.array([[not e.problems() for e in row] for row in result.estimates])
     spread = (np.arange(len(result.gammas)) - (len(result.gammas) - 1) / 2) * 0.03  # neighbours do not hide each other
@@ -41,7 +43,9 @@ def sweep(result: Any, *, exact: float | None = None) -> Axes:
         for j, gamma in enumerate(result.gammas):
             x, color = np.asarray(result.steps) * 10 ** spread[j], COLORS[j % len(COLORS)]
             marker, line = "os^Dv"[j % 5], ("-", "--", ":")[j // len(COLORS) % 3]
-            axis.errorbar(x, estimate[:, j], error[:, j], color=color, linestyle=line, capsize=2, label=f"γ = {gamma:g}")
+            axis.errorbar(
+                x, estimate[:, j], error[:, j], color=color, linestyle=line, capsize=2, label=f"γ = {gamma:g}"
+            )
             for filled in (True, False):
                 at = good[:, j] == filled
                 face = {} if filled else {"markerfacecolor": "none"}
