@@ -1,10 +1,11 @@
-r"""The local learning coefficient beside exact ones: linear networks of two to four layers, and normal crossings.
+r"""The local learning coefficient beside exact ones: linear networks and normal crossings.
 
-The inputs have covariance one and the outputs are those of w* itself, so that the mean loss is K and what is left beside
-the noise of the chains is finite n: about (m - 1)/log(n beta) is missing where the multiplicity m exceeds one. Chains are
-NUTS, 4 x 1,000 draws, n = 10^5, gamma = 1, everything else the tool's default. Minutes, not seconds.
+The inputs have covariance one and the outputs are those of w* itself, so that the mean loss is K and what is left
+beside the noise of the chains is finite n: about (m - 1)/log(n beta) is missing where the multiplicity m exceeds one. Chains
+are NUTS, 4 x 1,000 draws, n = 10^5, gamma = 1. Minutes, not seconds.
 """
 
+import itertools
 import sys
 import time
 import warnings
@@ -47,10 +48,10 @@ def network_loss(weights, batch):
 
 def network(widths, rank):
     """w* with products of the given rank at its most singular point, and as few observations as have covariance one."""
-    weights = [np.zeros(shape) for shape in zip(widths, widths[1:], strict=False)]
+    weights = [np.zeros(shape) for shape in itertools.pairwise(widths)]
     for w in weights:
         w[np.arange(rank), np.arange(rank)] = 1 + 0.2 * np.arange(rank)
-    x = np.sqrt(widths[0]) * np.linalg.qr(np.random.default_rng(0).normal(size=(widths[0], widths[0])))[0]
+    x = np.tile(np.sqrt(widths[0]) * np.linalg.qr(np.random.default_rng(0).normal(size=(widths[0],) * 2))[0], (2, 1))
     y = x
     for w in weights:
         y = y @ w
@@ -62,7 +63,7 @@ def crossing_loss(powers):
 
 
 def row(name, exact, loss, weights, data):
-    """One line; few rows of data stand for N of them by the inverse temperature, which is how n beta comes to be N's."""
+    """One line; few rows of data stand for N of them, through the inverse temperature."""
     rows = len(jax.tree.leaves(data)[0])
     start = time.perf_counter()
     fit = slt.local_learning_coefficient(
@@ -71,8 +72,8 @@ def row(name, exact, loss, weights, data):
     expected = float(exact.rlct) - (exact.multiplicity - 1) / np.log(N_BETA)
     flags = ", ".join(text.split()[0].rstrip(":") for text in fit.problems() if not text.startswith("beta"))
     print(
-        f"{name:18s} {float(exact.rlct):7.3f} {exact.multiplicity:2d} {expected:7.3f} {fit.estimate:7.3f} ± {fit.se:.3f}"
-        f" {fit.estimate / float(exact.rlct):6.3f} {(fit.estimate - expected) / fit.se:+5.1f} {fit.rhat:6.3f}"
+        f"{name:18s} {float(exact.rlct):7.3f} {exact.multiplicity:2d} {expected:7.3f} {fit.estimate:7.3f}"
+        f" ± {fit.se:.3f} {fit.estimate / float(exact.rlct):6.3f} {(fit.estimate - expected) / fit.se:+5.1f} {fit.rhat:6.3f}"
         f" {fit.ess:6.0f} {time.perf_counter() - start:5.1f} s  {flags}",
         flush=True,
     )
@@ -87,7 +88,7 @@ def main():
         row(name, deep_linear(widths, rank), network_loss, *network(widths, rank))
     for powers in CROSSINGS:
         exact = normal_crossing(powers, (0,) * len(powers))
-        data = np.array([[1.0], [-1.0]])
+        data = np.array([[1.0], [-1.0], [1.0], [-1.0]])
         row(f"w1^{powers[0]} w2^{powers[1]}", exact, crossing_loss(powers), np.zeros(2), data)
 
 

@@ -1,4 +1,4 @@
-"""The other side of `bench_local.py`, run by a Python that has devinterp: a line in (kind, model), a line of JSON out."""
+"""The other side of `bench_local.py`, under a Python that has devinterp: a line in, a line of JSON out."""
 
 import json
 import os

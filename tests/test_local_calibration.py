@@ -3,6 +3,7 @@
 `benchmarks/calibrate_local.py` prints the whole table of sixteen; here stand the cases that a bug would move.
 """
 
+import itertools
 from typing import NamedTuple
 
 import jax
@@ -40,7 +41,7 @@ def linear_network(weights, batch):
 
 def centre(widths, rank):
     """w* of the given rank and few observations with covariance one: the mean loss is K."""
-    weights = [np.zeros(shape) for shape in zip(widths, widths[1:], strict=False)]
+    weights = [np.zeros(shape) for shape in itertools.pairwise(widths)]
     for w in weights:
         w[np.arange(rank), np.arange(rank)] = 1 + 0.2 * np.arange(rank)
     x = np.sqrt(widths[0]) * np.eye(widths[0])

@@ -1,4 +1,4 @@
-r"""NUTS chains of the localized posterior: NumPyro's transition under `vmap` and `scan`, in the record of the others."""
+r"""NUTS chains of the localized posterior: NumPyro's transition under `vmap` and `scan`."""
 
 from functools import partial
 from typing import Any

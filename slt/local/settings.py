@@ -28,7 +28,8 @@ class Settings:
     from one draw to the next. `batch_size`: observations in a gradient, drawn afresh with replacement at each step;
     `None` for all of them. `eval_size`: observations on which a draw's loss is measured, drawn apart from the
     gradient's (at least $n$: all the data); `None` measures it on the batch of the gradient that is taken there, which
-    costs nothing and is unbiased, since that batch is drawn after $w$ (`"mala"` and `"nuts"` always measure it on all the data).
+    costs nothing and is unbiased, since that batch is drawn after $w$ (`"mala"` and `"nuts"` measure it on all
+    the data).
     **Raises:** `ValueError` for an option out of its range, and for `"mala"` or `"nuts"` with batches.
     **Source:** Welling and Teh (2011); Li, Chen, Carlson and Carin (2016); Roberts and Tweedie (1996);
     Hoffman and Gelman (2014), whose transition is NumPyro's.
@@ -58,8 +59,8 @@ class Settings:
                 raise ValueError(f"{name} must be a whole number, at least {smallest}; got {value!r}.{why}")
         if self.sampler in ("mala", "nuts") and self.batch_size is not None:
             raise ValueError(
-                f'"{self.sampler}" accepts or refuses by the loss on all the data; got batch_size={self.batch_size}. Use '
-                'batch_size=None, or sampler="sgld" with batches.'
+                f'"{self.sampler}" accepts or refuses by the loss on all the data; got batch_size={self.batch_size}. '
+                'Use batch_size=None, or sampler="sgld" with batches.'
             )
         if self.sampler in ADAPTS and self.burn_in < 100:
             raise ValueError(
