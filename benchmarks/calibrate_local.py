@@ -1,8 +1,8 @@
 r"""The local learning coefficient beside exact ones: linear networks and normal crossings.
 
 The inputs have covariance one and the outputs are those of w* itself, so that the mean loss is K and what is left
-beside the noise of the chains is finite n: about (m - 1)/log(n beta) is missing where the multiplicity m exceeds one. Chains
-are NUTS, 4 x 1,000 draws, n = 10^5, gamma = 1. Minutes, not seconds.
+beside the noise of the chains is finite n: about (m - 1)/log(n beta) is missing where the multiplicity m exceeds one.
+Chains are NUTS, 4 x 1,000 draws, n = 10^5, gamma = 1. Minutes, not seconds.
 """
 
 import itertools
@@ -73,7 +73,8 @@ def row(name, exact, loss, weights, data):
     flags = ", ".join(text.split()[0].rstrip(":") for text in fit.problems() if not text.startswith("beta"))
     print(
         f"{name:18s} {float(exact.rlct):7.3f} {exact.multiplicity:2d} {expected:7.3f} {fit.estimate:7.3f}"
-        f" ± {fit.se:.3f} {fit.estimate / float(exact.rlct):6.3f} {(fit.estimate - expected) / fit.se:+5.1f} {fit.rhat:6.3f}"
+        f" ± {fit.se:.3f} {fit.estimate / float(exact.rlct):6.3f} {(fit.estimate - expected) / fit.se:+5.1f}"
+        f" {fit.rhat:6.3f}"
         f" {fit.ess:6.0f} {time.perf_counter() - start:5.1f} s  {flags}",
         flush=True,
     )

@@ -28,7 +28,7 @@ class Estimate:
 
     **Arguments:** `excess`: $L_n(w) - L_n(w^*)$ of each draw, nats per observation, shape `(chains, draws)`, on a batch
     where `settings` says so. `distance`: $\|w - w^*\|^2$, same shape. `bias`: of the step, per step, in units of
-    $\hat\lambda$ (zero for `"mala"` and `"nuts"`). `acceptance`: mean probability that a Metropolis test accepts a step,
+    $\hat\lambda$ (zero for `"mala"`, `"nuts"`). `acceptance`: mean probability that a Metropolis test accepts a step,
     for batches with the loss of the step's own batch. `baseline`: $L_n(w^*)$ on all the data. `gradient_norm`:
     $\|\nabla L_n(w^*)\|$, over the free coordinates. `descent`: the largest fall of $n\beta L_n$ that was found from
     $w^*$ down its gradient, in units of $\hat\lambda$. `dimension`: free coordinates. `n`, `beta`, `gamma`, `step`,
