@@ -407,14 +407,16 @@ def test_a_large_beta_is_flagged(key):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sampler": "hmc"}, "sampler must be one of 'sgld', 'psgld', 'mala'; got 'hmc'"),
+        ({"sampler": "hmc"}, "sampler must be one of 'sgld', 'psgld', 'mala', 'nuts'; got 'hmc'"),
         ({"chains": 1}, "at least 2; got 1. The standard error"),
         ({"draws": 3}, "draws must be a whole number, at least 4"),
         ({"draws": 10.0}, "draws must be a whole number"),
         ({"thin": 0}, "thin must be a whole number, at least 1"),
         ({"batch_size": 0}, "batch_size must be a whole number, at least 1"),
         ({"sampler": "mala", "batch_size": 10}, "accepts or refuses by the loss on all the data"),
+        ({"sampler": "nuts", "batch_size": 10}, '"nuts" accepts or refuses by the loss on all the data'),
         ({"sampler": "psgld", "burn_in": 10}, "learns its scales in burn-in"),
+        ({"sampler": "nuts", "burn_in": 10}, '"nuts" learns its scales in burn-in'),
     ],
 )
 def test_bad_settings_are_refused(options, message):
@@ -615,6 +617,11 @@ SLOW = np.repeat(HEALTHY.excess[:, ::50], 50, axis=1)  # 20 different draws a ch
         ({"acceptance": 0.6, "settings": Settings(sampler="mala")}, {}),
         ({"bias": np.full((4, 1000), 0.6)}, {"step": "about 0.6; without it 4.369"}),
         ({"gamma": 200.0}, {"gamma:": "the localization gamma = 200 matters"}),
+        ({"divergences": 3}, {"divergences:": "3 trajectories lost their energy"}),
+        (
+            {"excess": SLOW, "step": 1e-5},
+            {"R-hat": "gamma = 1 alone and forget in 2e.05 steps", "ESS": 'sampler="nuts"'},
+        ),
         ({"beta": 10 * BETA * np.log(N)}, {}),
         ({"beta": 11.0}, {"beta": "beta = 11 is far above 1 / log n = 0.161"}),
         ({"excess": HEALTHY.excess - 8 / SLOPES, "descent": 4.0}, {"w*:": "", "negative:": "w. is not a minimum"}),

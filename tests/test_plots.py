@@ -365,3 +365,47 @@ def test_chart_tree_highlights_what_decides():
         powers = [g.as_expr() ** k for g, k in zip(node.pair.ring.gens, node.pair.k, strict=True)]
         powers += [f.poly.as_expr() ** f.k for f in node.pair.factors]
         assert sympy.expand(shown - sympy.prod(powers)) == 0
+
+
+# --- Local learning coefficient ---------------------------------------------------------------------------------------
+
+
+def estimate(step, gamma, *, good, level=1.0):
+    """Four chains of independent draws around a level; a poor acceptance is the diagnostic that fails."""
+    from slt.local import Estimate, Settings
+
+    nats = level / 5 * (np.random.default_rng(0).normal(size=(4, 1000, 10)) ** 2).sum(2) / 2
+    figures = {"bias": np.zeros((4, 1000)), "baseline": 1.0, "gradient_norm": 0.0, "descent": 0.0, "dimension": 10}
+    run = {"n": 100, "beta": 0.2, "gamma": gamma, "step": step, "settings": Settings()}
+    distance = np.random.default_rng(1).normal(size=(4, 1000)) ** 2
+    return Estimate(excess=nats / 20, distance=distance, acceptance=0.95 if good else 0.5, **figures, **run)
+
+
+def test_a_sweep_is_drawn_with_its_verdicts():
+    # Kills: steps and localizations exchanged, filled and hollow exchanged, a diverged pair that vanishes.
+    from slt.local import Sweep
+
+    made = [[estimate(s, g, good=s < 0.1, level=1 + s + g) for g in (0.5, 2.0)] for s in (0.01, 0.1, 1.0)]
+    made[2][1] = estimate(1.0, 2.0, good=True, level=np.nan)
+    sweep = Sweep((0.01, 0.1, 1.0), (0.5, 2.0), tuple(map(tuple, made)))
+    axis = plots.sweep(sweep, exact=2.0)
+    filled = [line for line in axis.lines if line.get_marker() in "os" and line.get_linestyle() == "None"]
+    drawn = [line for line in filled if len(line.get_xdata()) and line.get_color() != plots.GREY]
+    hollow = {(line.get_marker(), len(line.get_xdata())): line.get_markerfacecolor() == "none" for line in drawn}
+    assert hollow == {("o", 1): False, ("o", 2): True, ("s", 1): False, ("s", 2): True}
+    np.testing.assert_allclose(drawn[0].get_ydata(), [made[0][0].estimate])
+    np.testing.assert_allclose(drawn[1].get_ydata(), [made[1][0].estimate, made[2][0].estimate])
+    crosses = [line for line in axis.lines if line.get_marker() == "x" and len(line.get_xdata())]
+    assert len(crosses) == 1
+    assert "exact λ" in [text.get_text() for text in axis.get_legend().get_texts()]
+    with pytest.raises(ValueError, match="at least one step and one gamma; got 1 x 0"):
+        plots.sweep(Sweep((0.1,), (), ((),)))
+
+
+def test_a_trace_ends_at_the_estimate_of_its_chain():
+    # Kills: cumulative sums without their division; draws and chains exchanged.
+    fit = estimate(0.01, 1.0, good=True)
+    axis = plots.trace(fit, exact=5.0)
+    ends = [line.get_ydata()[-1] for line in axis.lines[:4]]
+    np.testing.assert_allclose(ends, fit.per_chain)
+    assert list(axis.lines[4].get_ydata()) == [5.0, 5.0]

@@ -26,6 +26,7 @@ class Steps(NamedTuple):
     distance: Any
     bias: Any
     acceptance: Any
+    diverging: Any = None  # trajectories of NUTS whose energy was lost
 
 
 @partial(jax.jit, static_argnames=("loss", "settings"))

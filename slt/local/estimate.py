@@ -86,8 +86,9 @@ def fitter(loss: Any, params: Any, data: Any, beta: Any, mask: Any, settings: An
             at, among, moving = jax.tree.map(jnp.asarray, (w, x, free))
             first = start(loss, batches, at, among, moving, step * n_beta / 2)
             _check_start(first)
-            steps = run(key, loss, settings, at, among, (first.baseline, first.rows, moving), (step, gamma, n_beta))
-        excess, distance, bias, acceptance = (np.asarray(a, dtype=np.float64) for a in steps)
+            program = _program(settings.sampler)
+            steps = program(key, loss, settings, at, among, (first.baseline, first.rows, moving), (step, gamma, n_beta))
+        excess, distance, bias, acceptance = (np.asarray(a, dtype=np.float64) for a in steps[:4])
         return Estimate(
             excess=excess,
             distance=distance,
@@ -102,9 +103,19 @@ def fitter(loss: Any, params: Any, data: Any, beta: Any, mask: Any, settings: An
             gamma=float(gamma),
             step=float(step),
             settings=settings,
+            divergences=0 if steps.diverging is None else int(steps.diverging.sum()),
         )
 
     return fit
+
+
+def _program(sampler: str) -> Callable[..., Any]:
+    """The compiled chains of a sampler; NumPyro is loaded only for its own."""
+    if sampler != "nuts":
+        return run
+    from slt.local.nuts import run_nuts
+
+    return run_nuts
 
 
 def _check_start(first: Any) -> None:

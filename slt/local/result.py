@@ -9,7 +9,12 @@ from slt._arviz import ess, rhat
 from slt.local.settings import Settings
 
 RHAT, ESS = 1.05, 100  # of all chains: an average with its own error wants less than the quantiles of a posterior do
-ACCEPTANCE = {"sgld": 0.8, "psgld": 0.8, "mala": 0.4}  # below: the step is too large (0.574 is MALA's optimum)
+ACCEPTANCE = {
+    "sgld": 0.8,
+    "psgld": 0.8,
+    "mala": 0.4,
+    "nuts": 0.6,
+}  # below: the step is too large (0.574 is MALA's optimum)
 DRIFT = 4.0  # standard errors between the first and the second half of the draws
 SHARE = 0.1  # of the estimate: what a bias may amount to without being named
 
@@ -23,11 +28,11 @@ class Estimate:
 
     **Arguments:** `excess`: $L_n(w) - L_n(w^*)$ of each draw, nats per observation, shape `(chains, draws)`, on a batch
     where `settings` says so. `distance`: $\|w - w^*\|^2$, same shape. `bias`: of the step, per step, in units of
-    $\hat\lambda$ (zero for `"mala"`). `acceptance`: mean probability that a Metropolis test accepts a step, for
-    batches with the loss of the step's own batch. `baseline`: $L_n(w^*)$ on all the data. `gradient_norm`:
+    $\hat\lambda$ (zero for `"mala"`, `"nuts"`). `acceptance`: mean probability that a Metropolis test accepts a step,
+    for batches with the loss of the step's own batch. `baseline`: $L_n(w^*)$ on all the data. `gradient_norm`:
     $\|\nabla L_n(w^*)\|$, over the free coordinates. `descent`: the largest fall of $n\beta L_n$ that was found from
     $w^*$ down its gradient, in units of $\hat\lambda$. `dimension`: free coordinates. `n`, `beta`, `gamma`, `step`,
-    `settings`: as they were used.
+    `settings`: as they were used. `divergences`: trajectories of NUTS whose energy was lost.
     **Source:** Lau, Furman, Wang, Murfet and Wei (2025); Vehtari et al. (2021) for R-hat and ESS.
 
     >>> import slt
@@ -48,6 +53,7 @@ class Estimate:
     gamma: float
     step: float
     settings: Settings
+    divergences: int = 0
 
     @property
     def per_chain(self) -> np.ndarray:

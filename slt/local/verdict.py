@@ -8,6 +8,7 @@ import numpy as np
 from slt.local.result import ACCEPTANCE, DRIFT, ESS, RHAT, SHARE
 
 Verdict = tuple[bool, str]
+MEMORIES = 20  # relaxation times of a flat direction that the draws of a chain should span
 
 
 def verdicts(e: Any) -> list[Verdict]:
@@ -63,14 +64,27 @@ def _sign(e: Any) -> Iterator[Verdict]:
 
 def _mixing(e: Any) -> Iterator[Verdict]:
     r, size = e.rhat, e.ess
+    memory = _memory(e)
     text = f"R-hat {r:.3f} (at most {RHAT})"
-    yield r <= RHAT, text + ("" if r <= RHAT else ": chains disagree. Draw longer, or raise thin= or gamma=.")
+    yield r <= RHAT, text + ("" if r <= RHAT else ": chains disagree. Draw longer, or raise thin= or gamma=." + memory)
     text = f"ESS {size:.0f} (at least {ESS})"
-    yield size >= ESS, text + ("" if size >= ESS else ": too few independent draws. Raise draws= or thin=.")
+    yield size >= ESS, text + ("" if size >= ESS else ": too few independent draws. Raise draws= or thin=." + memory)
     change, error = e.drift
     good = abs(change) <= max(DRIFT * error, SHARE * abs(e.estimate))
     text = f"drift {change:+.2g} ± {error:.2g} between the halves of the draws"
     yield good, text + ("" if good else ": the chains have not arrived. Raise burn_in=.")
+
+
+def _memory(e: Any) -> str:
+    """Where gamma alone holds a direction, u' = (1 - eps gamma / 2) u + noise forgets in 2 / (eps gamma) steps."""
+    s = e.settings
+    if s.sampler == "nuts" or e.step * e.gamma * s.draws * s.thin >= 2 * MEMORIES:
+        return ""
+    forgets = f"{2 / (e.step * e.gamma):.2g} steps" if e.gamma else "no time at all"
+    return (
+        f" Flat directions are held by gamma = {e.gamma:.3g} alone and forget in {forgets}, of which the draws span "
+        f'{s.draws * s.thin}: where all the data fit into a gradient, sampler="nuts" goes there at once.'
+    )
 
 
 def _bias(e: Any) -> Iterator[Verdict]:
@@ -78,6 +92,12 @@ def _bias(e: Any) -> Iterator[Verdict]:
     good = e.acceptance >= least
     text = f"acceptance {e.acceptance:.3f} of a Metropolis test (at least {least})"
     yield good, text + ("" if good else f": the step {e.step:.3g} is too large. Halve it until this is met.")
+    if e.divergences:
+        yield (
+            False,
+            f"divergences: {e.divergences} trajectories lost their energy: NUTS does not reach part of the posterior. "
+            "Raise gamma=, or burn_in= so that the step adapts further.",
+        )
     good = abs(e.step_bias) <= max(e.se, SHARE * abs(e.estimate))
     text = f"step and batches raise the estimate by about {e.step_bias:.2g}; without it {e.corrected:.4g}"
     yield good, text + ("" if good else ": halve the step, or enlarge the batches.")

@@ -8,6 +8,7 @@ from slt.plots._charts import chart_tree
 from slt.plots._compare import compare
 from slt.plots._estimate import systematic, volume_scaling
 from slt.plots._figures import densities, estimates_with_error, pareto_k, posterior_panels, scatter_errors
+from slt.plots._local import sweep, trace
 from slt.plots._rlct import newton_polyhedron, strata
 from slt.plots._slider import Slider, slider
 from slt.plots._style import COLORS, GREY, style
@@ -27,6 +28,8 @@ __all__ = [
     "slider",
     "strata",
     "style",
+    "sweep",
     "systematic",
+    "trace",
     "volume_scaling",
 ]

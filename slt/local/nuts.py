@@ -1,0 +1,57 @@
+r"""NUTS chains of the localized posterior: NumPyro's transition under `vmap` and `scan`."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from numpyro.infer.hmc import hmc
+
+from slt.local.chains import Steps
+from slt.local.settings import Settings
+
+TARGET_ACCEPTANCE = 0.9  # of the adaptation; short steps, since singular posteriors have narrow valleys
+
+
+@partial(jax.jit, static_argnames=("loss", "settings"))
+def run_nuts(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_start: Any, numbers: Any) -> Steps:
+    r"""All the chains, arguments as in `slt.local.chains.run`; the first leapfrog step is $\sqrt\varepsilon$.
+
+    The potential is $n\beta\,(L_n(w^* + u) - L_n(w^*)) + \frac\gamma2 |u|^2$. Coordinates that a mask holds get a
+    standard normal law of their own, of which loss and distance know nothing.
+    """
+    baseline, _, mask = at_start
+    centre, unravel = ravel_pytree(params)
+    step, gamma, n_beta = (jnp.asarray(a, centre.dtype) for a in numbers)
+    free = jnp.ones((1,), centre.dtype) if mask is None else ravel_pytree(mask)[0].astype(centre.dtype)
+
+    def excess_of(u):
+        return loss(unravel(centre + free * u), data) - baseline
+
+    def potential(u):
+        return n_beta * excess_of(u) + ((gamma * free + (1 - free)) * u * u).sum() / 2
+
+    def chain(key):
+        start, transition = hmc(potential, algo="NUTS")
+        first = start(
+            jnp.zeros_like(centre),
+            settings.burn_in,
+            step_size=jnp.sqrt(step),
+            target_accept_prob=TARGET_ACCEPTANCE,
+            rng_key=key,
+        )
+
+        def one(state, _):
+            state = transition(state)
+            kept = (state.potential_energy, state.z * free, state.accept_prob, state.diverging)
+            return state, (kept[0], jnp.vecdot(kept[1], kept[1]), jnp.vecdot(state.z, state.z), *kept[2:])
+
+        return jax.lax.scan(one, first, None, length=settings.steps)[1]
+
+    energy, distance, whole, accepted, diverging = (
+        a[:, settings.burn_in :] for a in jax.vmap(chain)(jax.random.split(key, settings.chains))
+    )
+    excess = (energy - gamma / 2 * distance - (whole - distance) / 2) / n_beta
+    thinned = (a[:, :: settings.thin] for a in (excess, distance))
+    return Steps(*thinned, jnp.zeros_like(energy), accepted, diverging)
