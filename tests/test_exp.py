@@ -8,10 +8,11 @@ import pytest
 from slt._exp import LIMIT, exp_pair
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 4), (np.float64, 8)])
-def test_the_pair_is_the_two_exponentials(dtype, tolerance, rng):
-    # Kills: one term less in either polynomial; k rounded towards zero; the two powers of two exchanged. The bound is
-    # in units of the last place; k log 2 is off by k times the error of log 2, that is |d| times a rounding error.
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_pair_is_the_two_exponentials(dtype, rng):
+    # Kills: one term less in either polynomial; k rounded towards zero; the two powers of two exchanged. In units of
+    # eps: the product k log 2, about d, is rounded (|d| / 2), and so was log 2 itself (0.15 |d| in float64, 0.02 |d|
+    # in float32); the polynomials, the sum and the scaling take at most four.
     limit = LIMIT[np.dtype(dtype).itemsize]
     d = np.concatenate([rng.uniform(-limit, limit, 20_000), rng.uniform(-3, 3, 20_000), [0.0, limit, -limit]])
     d = d.astype(dtype)
@@ -19,7 +20,7 @@ def test_the_pair_is_the_two_exponentials(dtype, tolerance, rng):
         assert got.dtype == dtype
         want = np.exp(sign * d.astype(np.longdouble))
         error = np.abs(np.asarray(got) / want - 1).astype(float)
-        assert (error <= np.finfo(dtype).eps * (tolerance / 2 + np.abs(d) / 2)).all()
+        assert (error <= np.finfo(dtype).eps * (4 + 0.65 * np.abs(d))).all()
 
 
 def test_beyond_the_range_is_astronomical_and_nan_stays():
