@@ -16,7 +16,7 @@ from benchmarks.peer import Peer
 from benchmarks.table import quick, race, report
 
 DRAWS = 4000
-READ, PEERS = (20_000, 4_000) if quick() else (100_000, 8_000)
+READ, PEERS = (10_000, 1_000) if quick() else (40_000, 4_000)
 
 
 def matrix(n, dtype):

@@ -10,9 +10,9 @@ from slt._exp import LIMIT, exp_pair
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_pair_is_the_two_exponentials(dtype, rng):
-    # Kills: one term less in either polynomial; k rounded towards zero; the two powers of two exchanged. In units of
+    # Kills: one term less in either series; k rounded towards zero; the two powers of two exchanged. In units of
     # eps: the product k log 2, about d, is rounded (|d| / 2), and so was log 2 itself (0.15 |d| in float64, 0.02 |d|
-    # in float32); the polynomials, the sum and the scaling take at most four.
+    # in float32); the series, the sum and the scaling take at most four.
     limit = LIMIT[np.dtype(dtype).itemsize]
     d = np.concatenate([rng.uniform(-limit, limit, 20_000), rng.uniform(-3, 3, 20_000), [0.0, limit, -limit]])
     d = d.astype(dtype)
