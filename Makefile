@@ -1,5 +1,5 @@
 # Everything a person does here is a target. Each one does its own set-up.
-.PHONY: help book test serve notebooks lint bench clean
+.PHONY: help book test serve notebooks lint bench bench-quick clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -14,7 +14,8 @@ help:
 	@echo "make serve      the built book at http://localhost:$(PORT)"
 	@echo "make notebooks  one notebook per chapter in _build/notebooks"
 	@echo "make lint       ruff and pyright"
-	@echo "make bench      the benchmarks"
+	@echo "make bench      the benchmarks, all of them, into the README's table"
+	@echo "make bench-quick  a smaller round of them, about five minutes"
 	@echo "make clean      remove everything that was built, except .venv"
 
 # The first interpreter that *runs* and is new enough wins: a name on the PATH may be a shim for nothing.
@@ -61,10 +62,13 @@ lint: .venv/.stamp
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pyright
 
+# Every benchmarks/bench_*.py, each other package in an environment of its own under _build/bench; one table.
 bench: .venv/.stamp
-	@found=$$(ls benchmarks/bench_*.py 2>/dev/null); \
-	if [ -z "$$found" ]; then echo "No benchmark yet: benchmarks/bench_*.py."; fi; \
-	for f in $$found; do echo "== $$f"; $(PYTHON) "$$f" || exit 1; done
+	$(PYTHON) -m benchmarks.run
+
+# Smaller sizes, about five minutes; nothing is written.
+bench-quick: .venv/.stamp
+	$(PYTHON) -m benchmarks.run --quick
 
 clean:
 	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

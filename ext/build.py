@@ -23,6 +23,11 @@ def main() -> int:
         if old != cache_path():
             shutil.rmtree(old)
     environment = os.environ | {"SLT_BOOK": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    # What one cell has compiled, no other cell and no later build compiles again. XLA's own caches would write the
+    # folder's path into the programs.
+    environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(BUILD / "jax_cache"))
+    environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+    environment.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
     # Without ipywidgets tqdm draws its bar in text, which is what a page needs; it need not say so.
     environment.pop("MPLBACKEND", None)
     environment["PYTHONWARNINGS"] = "ignore:IProgress not found"

@@ -1,8 +1,8 @@
 r"""The sums over draws behind $T$, $C$, $W$ and $V$, each matrix entry read once (floor 1).
 
 Tiles of columns run side by side on the processor's cores. In a tile every column is shifted by the mean $c_i$ of a few
-of its entries, $d_{si} = \ell_{si} - c_i$, and its sums are kept in float64 while the rows go by. At $\beta = 1$ one
-exponential and its reciprocal serve both $T$ and $C$. The sums are trusted only where they stayed far from overflow and
+of its entries, $d_{si} = \ell_{si} - c_i$, and its sums are kept in float64 while the rows go by. At $\beta = 1$ the
+exponentials of $T$ and $C$ are computed as a pair. The sums are trusted only where they stayed far from overflow and
 underflow; what remains is for the caller to do the careful way.
 """
 
@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from slt._exp import exp_pair
 from slt._work import workers
 
-WIDTH = 4096  # columns of a tile: its sums stay in the nearest cache
+WIDTH = 2048  # columns of a tile: its sums stay in the nearest cache
 UNROLL = 8  # rows added in the matrix's precision before they join the float64 sums
 COPY = 2**25  # bytes copied at a time when the matrix is not laid out row after row
 PILOTS = 8  # rows whose mean is the shift
@@ -106,7 +107,8 @@ def _blocks(a: np.ndarray, dtype: np.dtype) -> Iterator[tuple[int, np.ndarray]]:
         yield lo, np.ascontiguousarray(a[:, lo : lo + width], dtype=dtype)
 
 
-@partial(jax.jit, static_argnames=("width", "plain"))
+# XLA uses half of a wide vector unit unless it is told; a processor without one ignores this.
+@partial(jax.jit, static_argnames=("width", "plain"), compiler_options={"xla_cpu_prefer_vector_width": 512})
 def _tile(x, first, shift, start, shape, weights, beta, *, width, plain):
     """Sums over the rows of one tile; row s >= 1 starts at entry `s * n + start` of `x`."""
 
@@ -117,10 +119,14 @@ def _tile(x, first, shift, start, shape, weights, beta, *, width, plain):
         return jax.lax.dynamic_slice(x, (s * n + start,), (width,)) - shift
 
     def add(total, d, rows):
-        e = [jnp.exp(v) for v in d]
-        if plain:
+        if plain and weights is None:  # what exp_pair moved into its range is not safe: draws are few against 1e24
+            pairs = [exp_pair(v) for v in d]
+            e, inverse, rest = [p[0] for p in pairs], [p[1] for p in pairs], None
+        elif plain:
+            e = [jnp.exp(v) for v in d]
             inverse, rest = [1 / v for v in e], None
         else:
+            e = [jnp.exp(v) for v in d]
             inverse, rest = [jnp.exp(-beta * v) for v in d], [jnp.exp((1 - beta) * v) for v in d]
         terms = [e, inverse, rest, d, [v * v for v in d]]
         if weights is not None:

@@ -1,5 +1,7 @@
 """The fused pass against a restatement in extended precision, the plain functions, and closed forms."""
 
+import tracemalloc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -198,3 +200,17 @@ def test_printed_with_standard_errors():
     found = Criteria(*(np.array([1.0, 3.0]) + k for k in range(4)))
     assert repr(found) == "Criteria(n=2; T=2.0000 ± 1.0000; C=3.0000 ± 1.0000; W=4.0000 ± 1.0000; V=10.0000)"
     assert "training=[1.]" in repr(Criteria(*np.ones((4, 1))))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_matrix_that_lies_on_disk_is_read_in_place(dtype, rng, tmp_path):
+    # What to do with a matrix that does not fit in memory. Kills: a copy of the whole, which tracemalloc sees (8 MB).
+    a = rng.normal(-2, 1, size=(200, 2_000_000 // 200 * 4 // np.dtype(dtype).itemsize)).astype(dtype)
+    np.save(tmp_path / "log_lik.npy", a)
+    mapped = np.load(tmp_path / "log_lik.npy", mmap_mode="r")
+    tracemalloc.start()
+    got = criteria(mapped)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(got.waic, naive(a.astype(float)).waic, rtol=1e-6 if dtype == np.float32 else 1e-12)
+    assert peak < 6e6

@@ -18,6 +18,7 @@ FLOORS = {
     "_arrays": 0,
     "_arviz": 0,
     "_work": 0,
+    "_exp": 0,
     "_nodes": 1,
     "_fused": 1,
     "_pareto": 1,
