@@ -218,8 +218,7 @@ def test_the_library_itself_on_the_nodes_of_the_quadrature():
         np.testing.assert_allclose(-found, want[j], rtol=1e-6)
 
 
-# Shipped fits of other packages, beside the exact values. One observation's log-likelihood averages over thinned, nearly
-# independent draws.
+# Shipped fits of other packages, beside the exact values; their draws are thinned and nearly independent.
 FITS = ["pymc", "stan"]
 
 

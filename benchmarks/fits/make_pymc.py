@@ -27,6 +27,7 @@ if __name__ == "__main__":
     for name, beta in {"pymc": 1.0, "pymc_wbic": 1 / np.log(8)}.items():
         tree = fit(beta)
         groups = {"posterior": ("mu", "tau"), "log_likelihood": ("y",)}
-        arrays = {f"{g}.{v}": np.asarray(tree[g][v])[:, ::THIN].astype(np.float32) for g, vs in groups.items() for v in vs}
+        kept = {f"{g}.{v}": np.asarray(tree[g][v])[:, ::THIN] for g, vs in groups.items() for v in vs}
+        arrays = {k: a.astype(np.float32) for k, a in kept.items()}
         print(name, pm.__version__, int(tree["sample_stats"]["diverging"].sum()), "divergences")
         np.savez_compressed(Path(sys.argv[1]) / f"{name}.npz", beta=beta, **arrays)

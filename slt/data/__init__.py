@@ -103,7 +103,8 @@ def fit(name: str, *, wbic: bool = False) -> Any:
     with as_file(file) as path:
         if name == "pymc":
             with np.load(path) as arrays:
-                mu, tau, log_lik = (arrays[k].astype(np.float64) for k in ("posterior.mu", "posterior.tau", "log_likelihood.y"))
+                names = ("posterior.mu", "posterior.tau", "log_likelihood.y")
+                mu, tau, log_lik = (arrays[k].astype(np.float64) for k in names)
         else:
             columns = np.loadtxt(path, delimiter=",", skiprows=2).reshape(4, -1, 12)  # chain, lp__, mu, tau, log_lik
             mu, tau, log_lik = columns[..., 2], columns[..., 3], columns[..., 4:]
