@@ -78,7 +78,6 @@ def test_any_level_and_any_spread(name, kind, function, beta, rng):
 @pytest.mark.parametrize("draws", [2, 3, 24, 25, 225, 226, 100_000])
 def test_any_number_of_draws(draws, kind):
     # Column i repeats two values, so that every criterion is a closed form at any number of draws.
-    # Kills: sums in float32 (1e-3 off at 100 000 draws).
     low = np.array([-1.0, -3.0, -90.0])
     a = np.where(np.arange(draws)[:, None] % 2 == 0, 0.0, low).astype(kind)
     odd = (draws // 2) / draws
@@ -100,7 +99,6 @@ def test_too_few_draws_for_a_tail_are_refused(draws, rng):
 @pytest.mark.parametrize("n", [1, 2, 1000, 1_000_000])
 def test_any_number_of_observations(n, kind):
     # Two draws; column i holds -c and -c - d with d = 1e-3 (i mod 1000): closed forms. The totals keep five digits.
-    # Kills: a running float32 sum of a million terms.
     d = 1e-3 * (np.arange(n) % 1000)
     a = np.stack([np.full(n, -3.0), -3.0 - d]).astype(kind)
     found = slt.criteria(a)
@@ -117,7 +115,7 @@ def test_any_number_of_observations(n, kind):
 @pytest.mark.parametrize("level", [-1e5, 0.0, 1e3])
 def test_smoothed_leave_one_out_moves_with_the_level(level, kind, rng):
     # A shift of every log-likelihood moves each term by the shift and no k: to the rounding of the input, which at
-    # 1e5 is 0.008 in float32. Kills: weights formed before the shift.
+    # 1e5 is 0.008 in float32.
     base = np.round(rng.normal(-2.0, 0.5, size=(400, 3)) * 64) / 64  # exact in float32 at any of the levels
     a, moved = base.astype(kind), (base + level).astype(kind)
     tolerance = 4 * np.finfo(kind).eps * max(abs(level), 1.0)
@@ -128,7 +126,6 @@ def test_smoothed_leave_one_out_moves_with_the_level(level, kind, rng):
 @pytest.mark.parametrize("level", [-1e5, 0.0, 1e3])
 def test_energies_of_any_level(level, rng):
     # WBIC is a mean of totals, stepping stone a sum of log means: both move by n times the shift.
-    # Kills: exp of a total that is not shifted (1e5 observations at -1e5: -1e10).
     n, draws = 1000, 200
     a = rng.normal(-1.0, 0.05, size=(draws, n))
     beta = 1 / np.log(n)
