@@ -59,6 +59,7 @@ notebooks: _build/notebooks/.stamp
 
 lint: .venv/.stamp
 	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff check --isolated --select F821 slt tests
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m pyright
 

@@ -8,6 +8,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import re
 from pathlib import Path
 
 from ext import ROOT
@@ -36,6 +37,11 @@ def without_docstring(node: ast.FunctionDef, lines: list[str]) -> str:
     return "\n".join(body)
 
 
+def as_math(title: str) -> str:
+    """A title with its symbols, such as S_n, set as formulas."""
+    return re.sub(r"\b([A-Z]_[a-z])\b", r"$\1$", title)
+
+
 def sections(path: Path) -> str:
     """The file as MyST: one section for each public function, the rest as code in its order."""
     source = path.read_text(encoding="utf-8")
@@ -54,7 +60,7 @@ def sections(path: Path) -> str:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             flush()
             exercise = known.get(node.name)
-            title = f"Exercise {exercise.id}: {exercise.title}" if exercise else f"`{node.name}`"
+            title = f"Exercise {exercise.id}: {as_math(exercise.title)}" if exercise else f"`{node.name}`"
             out.append(f"## {title}")
             if exercise:
                 out.append(f"The statement: {{ref}}`Exercise {exercise.id} <{exercise.label}>`.")

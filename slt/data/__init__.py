@@ -1,12 +1,13 @@
-"""Four small public data sets, as NumPy columns; `README.md` beside them gives sources and licences (floor 5)."""
+"""Small public data sets as NumPy columns, and fits of other packages; `README.md` has the sources (floor 5)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.resources import as_file, files
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Table", "load"]
+__all__ = ["Table", "fit", "load"]
 
 _ABOUT = {
     "newcomb": (
@@ -75,3 +76,37 @@ def load(name: str) -> Table:
     table = np.array([row.split(",") for row in rows], dtype=np.float64)
     table.flags.writeable = False
     return Table({column: table[:, k] for k, column in enumerate(header.split(","))}, units, source)
+
+
+def fit(name: str, *, wbic: bool = False) -> Any:
+    r"""A fit of the eight schools that PyMC or Stan made, as the ArviZ DataTree that one has after such a fit.
+
+    $$y_j \sim N(\theta_j, \sigma_j^2), \quad \theta_j \sim N(\mu, \tau^2), \quad \mu \sim N(0, 5^2), \quad
+    \tau \sim \mathrm{HalfCauchy}(5)$$
+
+    **Arguments:** `name`: `"pymc"` or `"stan"`. `wbic`: whether the posterior is at inverse temperature $1/\log 8$,
+    the one for `slt.wbic`, in place of 1.
+    **Returns:** a DataTree with `posterior` (`mu`, `tau`) and `log_likelihood` (`y` of PyMC, `log_lik` of Stan, never
+    tempered), four thinned chains; its `attrs` hold `beta`.
+    **Raises:** `ValueError` for another name.
+    **Source:** Rubin (1981) for the data; the programs that sampled are named in `slt/data/README.md`.
+
+    >>> fit("stan").log_likelihood["log_lik"].shape
+    (4, 350, 8)
+    """
+    if name not in ("pymc", "stan"):
+        raise ValueError(f"there is no fit {name!r}; there are pymc, stan.")
+    from slt._arviz import LOG_LIKELIHOOD, build_datatree
+
+    file = files("slt.data") / "fits" / f"{name}{'_wbic' if wbic else ''}.{'npz' if name == 'pymc' else 'csv'}"
+    beta = 1 / np.log(8) if wbic else 1.0
+    with as_file(file) as path:
+        if name == "pymc":
+            with np.load(path) as arrays:
+                names = ("posterior.mu", "posterior.tau", "log_likelihood.y")
+                mu, tau, log_lik = (arrays[k].astype(np.float64) for k in names)
+        else:
+            columns = np.loadtxt(path, delimiter=",", skiprows=2).reshape(4, -1, 12)  # chain, lp__, mu, tau, log_lik
+            mu, tau, log_lik = columns[..., 2], columns[..., 3], columns[..., 4:]
+    likelihood = {"y" if name == "pymc" else "log_lik": log_lik}
+    return build_datatree({"posterior": {"mu": mu, "tau": tau}, LOG_LIKELIHOOD: likelihood}, {"beta": float(beta)})

@@ -193,3 +193,10 @@ def test_the_release_is_the_one_that_the_notebook_installs():
     assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert VERSION in text, "the changelog has no entry for this version"
+
+
+def test_symbols_in_the_titles_of_solutions_are_formulas():
+    from ext.solutions import as_math
+
+    assert as_math("How much S_n fluctuates") == "How much $S_n$ fluctuates"
+    assert as_math("The function half_life") == "The function half_life"
