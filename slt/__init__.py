@@ -53,6 +53,10 @@ _FUNCTIONS = {
     "entropy": "triple",
     "log_density": "triple",
     "log_prior": "triple",
+    "Replicated": "_replicate",
+    "replicate": "_replicate",
+    "Verification": "_verify",
+    "verify": "_verify",
     "log_lik": "interop",
     "to_datatree": "interop",
     "local_learning_coefficient": "local",
@@ -85,8 +89,10 @@ __all__ = [
     "MeanSE",
     "Posterior",
     "Refit",
+    "Replicated",
     "SltWarning",
     "Triple",
+    "Verification",
     "aic",
     "bayes_quartet",
     "bic",
@@ -127,6 +133,7 @@ __all__ = [
     "plots",
     "quadrature",
     "refit",
+    "replicate",
     "rlct",
     "samplers",
     "sbic",
@@ -136,6 +143,7 @@ __all__ = [
     "to_datatree",
     "training_loss",
     "triple",
+    "verify",
     "waic",
     "waic_loss",
     "wbic",
@@ -166,7 +174,9 @@ if TYPE_CHECKING:
     from slt._observations import observations
     from slt._point import aic, dic, tic
     from slt._refit import Refit, exact_cv, refit
+    from slt._replicate import Replicated, replicate
     from slt._stream import stream_criteria
+    from slt._verify import Verification, verify
     from slt._waic import waic
     from slt.energy import FreeEnergy, bic, log_bayes_factor, sbic, wbic
     from slt.evidence import free_energy, tempered_smc

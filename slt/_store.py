@@ -1,4 +1,4 @@
-"""Finished parts of a long computation, in a folder: written whole or not at all, and only taken up by their own kind."""
+"""Finished parts of a long computation in a folder: each written whole or not at all, and never mixed up (floor 0)."""
 
 import hashlib
 import json
@@ -23,9 +23,7 @@ class Store:
         if not manifest.exists():
             self._write(manifest, json.dumps(wanted, indent=1).encode())
         found = json.loads(manifest.read_text())
-        differ = [
-            f"{name} {found.get(name)!r}, not {value!r}" for name, value in wanted.items() if found.get(name) != value
-        ]
+        differ = [f"{k} {found.get(k)!r}, not {v!r}" for k, v in wanted.items() if found.get(k) != v]
         if differ:
             raise ValueError(
                 f"{self.folder} holds another experiment: it has {'; '.join(differ)}. Use an empty folder, or the same "

@@ -1,0 +1,145 @@
+"""What is done for each of many data sets: draws at two temperatures, errors, coefficients, diagnostics (floor 5)."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.distributions import Distribution
+
+from slt import _many
+from slt._arviz import ess, rhat
+from slt._nodes import nodes
+from slt._store import Store
+from slt._target import target
+from slt.evidence import tempered_smc
+from slt.losses import cv_loss, functional_variance, generalization_loss, training_loss
+from slt.triple import Triple, draw_data, draw_prior, empirical_entropy, log_density
+
+FEW = 5  # data sets that are drawn again side by side
+LONGER = 4  # times as many rounds the second time
+HELD_OUT = 2000  # new observations for the generalization error, where it is no sum over nodes
+THIN = 4  # for new observations: a mean of p(x|w) needs fewer draws than its moments
+RHAT, ESS = 1.02, 200  # of n L_n; data sets that miss them are drawn again
+
+
+class Program:
+    """Everything that is done for a chunk of data sets, given their keys."""
+
+    def __init__(self, triple: Triple, n: int, beta: float, sampler: Any, size: int):
+        self.triple, self.n, self.beta, self.sampler, self.size = triple, n, beta, sampler, size
+        self.betas = beta, 1 / np.log(n)
+        self.data = jax.jit(jax.vmap(lambda key: draw_data(jax.random.fold_in(key, 0), triple, n)))
+        example = draw_data(jax.random.key(0), triple, n)
+        self.density = target(triple, example, {})[0]
+        self.exact = None
+        if not triple.conditional and not (triple.truth.batch_shape + triple.truth.event_shape):
+            self.exact = nodes(triple.truth)
+        self.control = self.exact is None and _same_support(triple, example)
+        self.judge = jax.jit(lambda keys, data, hot, cold: jax.lax.map(self._judge, (keys, data, hot, cold)))
+        self.constrain = jax.jit(self._constrain)
+
+    def fingerprint(self, key: Any) -> str:
+        """What is computed, as text: the program that makes the data, and the densities."""
+        data = draw_data(key, self.triple, self.n)
+        u = jnp.zeros(self.density.dimension)
+        parts = [jax.make_jaxpr(lambda key: draw_data(key, self.triple, self.n))(key)]
+        parts += [jax.make_jaxpr(f)(u, list(data)) for f in (self.density.log_prior, self.density.terms)]
+        return Store.digest(*((str(p), p.consts) for p in parts), repr(self.sampler))
+
+    def __call__(self, keys: Any, free_energy: bool) -> dict[str, np.ndarray]:
+        data = self.data(keys)
+        found, bad = self._attempt(keys, data, 1)
+        redrawn = np.zeros(len(bad), bool)
+        if bad.any() and self.sampler is None:
+            few = np.flatnonzero(bad)
+            rows = np.resize(few, FEW if len(few) <= FEW else len(bad))  # two shapes, so that little is compiled
+            again, _ = self._attempt(keys[rows], tuple(a[rows] for a in data), LONGER)
+            redrawn[few] = True
+            for name, column in found.items():
+                column[few] = again[name][: len(few)]
+        excess = np.full(len(bad), np.nan)
+        if free_energy:
+            own = np.asarray(jax.vmap(lambda *d: empirical_entropy(self.triple, *d).sum())(*data))
+            for r in range(len(bad)):
+                climb = tempered_smc(jax.random.fold_in(keys[r], 9), self.triple, *(a[r] for a in data), beta=self.beta)
+                excess[r] = climb.free_energy.value - own[r]
+        return found | {"redrawn": redrawn, "free_energy_excess": excess}
+
+    def _attempt(self, keys: Any, data: Any, longer: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        hot, cold = (
+            self._draw(jax.vmap(partial(jax.random.fold_in, data=i + 1))(keys), data, b, longer)
+            for i, b in enumerate(self.betas)
+        )
+        values, totals = self.judge(keys, data, hot, cold)
+        found = {name: np.array(a) for name, a in values.items()}
+        by_chain = np.moveaxis(np.asarray(totals), 0, -1)  # chains, draws, data sets
+        found["rhat"], found["ess"] = np.atleast_1d(rhat(by_chain)), np.atleast_1d(ess(by_chain))
+        return found, ~((found["rhat"] < RHAT) & (found["ess"] > ESS))
+
+    def _draw(self, keys: Any, data: Any, beta: float, longer: int) -> Any:
+        """Draws by name, `(data sets, chains, draws, ...)`."""
+        if self.sampler is not None:
+            return jax.jit(jax.vmap(lambda k, *d: self.sampler(k, d, beta=beta)))(keys, *data)
+        weights = jnp.ones((len(keys), self.n))
+        sizes = {"draws": longer * _many.DRAWS, "warmup": longer * _many.WARMUP}
+        return self.constrain(_many.run(keys, self.density, list(data), weights, beta, **sizes).u, data)
+
+    def _constrain(self, u: Any, data: Any) -> Any:
+        return jax.vmap(lambda u, d: jax.vmap(jax.vmap(lambda u: self.density.constrain(u, list(d))))(u))(u, data)
+
+    def _judge(self, args: Any) -> Any:
+        key, data, hot, cold = args
+        triple, n, beta = self.triple, self.n, self.beta
+        shape = next(iter(hot.values())).shape[:2]
+
+        def matrix(w, data):
+            flat = {name: a.reshape(-1, *a.shape[2:]) for name, a in w.items()}
+            return jax.lax.map(lambda w: log_density(triple, w, *data), flat, batch_size=256)
+
+        own = empirical_entropy(triple, *data)
+        log_lik, totals = matrix(hot, data), -matrix(cold, data).sum(1)
+        if self.exact is None:
+            new = _new_data(jax.random.fold_in(key, 3), triple)
+            weights = jnp.full(len(new[0]), 1 / len(new[0]))
+        else:
+            new, weights = (jnp.asarray(self.exact[0]),), jnp.asarray(self.exact[1])
+        thinned = {
+            name: a[:, ::THIN] for name, a in hot.items()
+        }  # the mean of p(x|w) needs fewer draws than its moments
+        log_new, own_new = matrix(thinned, new), -empirical_entropy(triple, *new)
+        log_ratio = -generalization_loss(log_new) - own_new
+        control = jnp.expm1(log_ratio) if self.control else 0.0  # of expectation zero
+        training, variance = training_loss(log_lik).mean(), functional_variance(log_lik).sum()
+        found = {
+            "generalization_error": weights @ (control - log_ratio),
+            "training_error": training - own.mean(),
+            "cv_error": cv_loss(log_lik, beta=beta, method="plain").mean() - own.mean(),
+            "waic_error": training + beta * variance / n - own.mean(),
+            "gibbs_generalization_error": weights @ (own_new - log_new.mean(0)),
+            "gibbs_training_error": -log_lik.mean() - own.mean(),
+            "functional_variance": variance,
+            "empirical_entropy": own.mean(),
+            "wbic_excess": totals.mean() - own.sum(),
+            "rlct": self.betas[1] ** 2 * totals.var(),
+            "singular_fluctuation": beta * variance / 2,
+        }
+        return found, log_lik.sum(1).reshape(shape)
+
+
+def _new_data(key: Any, triple: Triple) -> tuple[Any, ...]:
+    """New observations; at fixed inputs new responses at the same inputs, as often as needed."""
+    inputs: Any = triple.inputs
+    if inputs is None or isinstance(inputs, Distribution):
+        return draw_data(key, triple, HELD_OUT)
+    repeated = jnp.concatenate([jnp.asarray(inputs)] * -(-HELD_OUT // len(inputs)))
+    return draw_data(key, Triple(triple.truth, triple.model, triple.prior, repeated))
+
+
+def _same_support(triple: Triple, data: Any) -> bool:
+    """Whether p(.|w) and the truth live on the same set, so that p*/q has expectation one."""
+    x = [a[0] for a in data[:-1]]
+    w = {name: a[0] for name, a in draw_prior(jax.random.key(0), triple, 1).items()}
+    truth: Any = triple.truth(*x) if triple.conditional else triple.truth
+    return truth.support == triple.model(*x, **w).support
