@@ -98,7 +98,7 @@ def _start(key, draw, k_of, move, particles) -> Any:
 
 
 def pilot(key, *, smallest, draw, k_of, move, particles, moves) -> Any:
-    """Levels at each of which a share of the particles goes on, and how many there are."""
+    """Levels at each of which a share of the particles goes on, how many there are, and the smallest K that was met."""
     key, key_start = jax.random.split(key)
     u, density, k = _start(key_start, draw, k_of, move, particles)
 
@@ -115,8 +115,8 @@ def pilot(key, *, smallest, draw, k_of, move, particles, moves) -> Any:
         return u, density, k, levels.at[count].set(epsilon), count + 1, key
 
     state = (u, density, k, jnp.zeros(LEVELS), 0, key)
-    *_, levels, count, _ = jax.lax.while_loop(unfinished, level, state)
-    return levels, count
+    _, _, last, levels, count, _ = jax.lax.while_loop(unfinished, level, state)
+    return levels, count, jnp.minimum(k.min(), last.min())  # nan if one is
 
 
 def replica(key, levels, count, *, draw, k_of, move, particles, moves) -> Any:

@@ -8,6 +8,8 @@ from slt._arrays import check_beta, check_log_lik
 from slt.energy.record import mean_and_se, split
 from slt.estimate.record import ESS, Estimate, finish, unmixed
 
+SETS = 11  # of data, for ten degrees of freedom
+
 
 def singular_fluctuation(log_lik: Any, *, beta: float = 1.0, chains: int = 1) -> Estimate:
     r"""Singular fluctuation $\nu$ from the functional variance, of one data set or of many.
@@ -24,8 +26,9 @@ def singular_fluctuation(log_lik: Any, *, beta: float = 1.0, chains: int = 1) ->
     **Returns:** `Estimate` of $\nu$. One data set: `se` is the Monte Carlo error, $V_n$ being a mean over draws of
     $\sum_i (\log p(X_i|w_s) - \text{mean})^2$ (`ddof=0`). Several: `se` is that between data sets (`ddof=1`), in which
     the Monte Carlo error is contained; `diagnostics` has `values` and `monte_carlo`, their own errors.
-    **Raises:** `ValueError` if a matrix is not finite, not 2-D, or `chains` does not divide the draws. Warns
-    (`SltWarning`) if chains have not mixed or have too few independent draws.
+    **Raises:** `ValueError` if a matrix is not finite, not 2-D, or `chains` does not divide the draws; and for one
+    3-D array, which may be chains of one data set. Warns (`SltWarning`) if chains have not mixed or have too few
+    independent draws, or if there are from two to ten data sets.
     **Source:** Watanabe (2018), sections 3.3 and 6.3.
 
     >>> x, w = np.random.default_rng(0).normal(size=100), np.random.default_rng(1).normal(size=(4000, 1))
@@ -34,6 +37,11 @@ def singular_fluctuation(log_lik: Any, *, beta: float = 1.0, chains: int = 1) ->
     0.5
     """
     check_beta(beta)
+    if np.ndim(log_lik) == 3 and not isinstance(log_lik, list | tuple):
+        raise ValueError(
+            f"log_lik is one array of shape {np.shape(log_lik)}. Chains of one data set go one after the other: "
+            "reshape to (draws, n) and say chains=. Several data sets: list(log_lik)."
+        )
     matrices = [log_lik] if np.ndim(log_lik[0]) == 1 else list(log_lik)
     found, problems = [], []
     for k, matrix in enumerate(matrices):
@@ -53,5 +61,10 @@ def singular_fluctuation(log_lik: Any, *, beta: float = 1.0, chains: int = 1) ->
     if len(matrices) == 1:
         about = {"spread": np.nan, "reason": "one data set: V_n may have a random limit"}
         return finish(values[0], errors[0], "functional variance", problems, **about)
+    if len(values) < SETS:
+        problems.append(
+            f"the error comes from {len(values)} data sets (at least {SETS} wanted): two standard errors cover less "
+            "than 95 per cent. Give more."
+        )
     about = {"reason": f"{len(values)} data sets", "diagnostics": {"values": values, "monte_carlo": errors}}
     return finish(values.mean(), values.std(ddof=1) / np.sqrt(len(values)), "functional variance", problems, **about)

@@ -25,9 +25,9 @@ class Estimate:
     **Arguments:** `value`: the estimate as it comes out, nothing subtracted. `se`: standard error of the simulation
     (between data sets, where several were given). `method`: how it was found. `systematic`: `(low, high)`, between
     which $\mathbb{E}[\hat\lambda] - \lambda$ lies by theory to leading order; signed. `spread`: standard deviation
-    over data sets, by theory at most; `nan` where nothing is known. `reason`: where the two come from. `multiplicity`:
-    $m$, where it was estimated too. `problems`: one sentence, with a number and a fix, for each thing that is wrong.
-    `diagnostics`: figures of the method by name.
+    over data sets, by theory at most, for a truth in the model and small $\beta$; `nan` where nothing is known.
+    `reason`: where the two come from. `multiplicity`: $m$, where it was estimated too. `problems`: one sentence, with a
+    number and a fix, for each thing that is wrong. `diagnostics`: figures of the method by name.
     **Source:** Watanabe (2013) for the estimators from tempered posteriors.
 
     >>> print(Estimate(0.41, 0.02, "variance", (-0.2, 0.0), 0.08, "m from 1 to 2"))
@@ -121,3 +121,11 @@ def check_multiplicity(multiplicity: Any) -> tuple[int, int]:
             f"{multiplicity!r}."
         )
     return int(pair[0]), int(pair[1])
+
+
+def check_one(multiplicity: Any) -> int:
+    """The multiplicity as one number, where a pair has no meaning."""
+    first, last = check_multiplicity(multiplicity)
+    if first != last:
+        raise ValueError(f"multiplicity must be one number here; got {multiplicity!r}. Leave it out to have it fitted.")
+    return first

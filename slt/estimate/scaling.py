@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 
 from slt._arrays import MeanSE
-from slt.estimate.record import Estimate, check_multiplicity, finish
+from slt.estimate.record import Estimate, check_one, finish
 from slt.estimate.volume import Volumes, log_mean
 
 DECIDED = 6.0  # by which the criterion of one multiplicity must be below that of another
 MOST = 3  # multiplicities that are compared, if there are as many parameters
+REPLICAS = 11  # for ten degrees of freedom
 DECADES = 4.0  # of epsilon that the window should span
 
 
@@ -20,11 +21,12 @@ def from_volumes(volumes: Volumes, *, multiplicity: int | None = None, largest: 
 
     fitted by least squares to the increments between levels, which is generalized least squares: the errors of
     $\log \hat V$ add up from level to level. The error comes from leaving out one replica at a time. Without
-    `multiplicity` the candidates $m = 1, \dots, \min(d, 3)$ are compared by the misfit plus two for each parameter.
+    `multiplicity` the candidates $m = 1, \dots, \min(d, 3)$ are compared by the misfit plus two for each parameter;
+    an $m$ of four and more has to be given.
 
     The systematic part is read off the bend that is left: with $\hat\lambda'$ from the deeper half of the levels alone
     (and the same $a$), it lies between $0$ and $2(\hat\lambda - \hat\lambda')$, give or take the standard error of
-    that. It covers a correction $\epsilon^{\delta}$ if the window spans more than $2 \log 2/\delta$ in $\log\epsilon$.
+    that. It covers a correction $\epsilon^{\delta}$ if the window spans more than $2 \log 3/\delta$ in $\log\epsilon$.
     Where candidates for $m$ are undecided, the estimates that belong to them are covered too. And since a close next
     pole bends the curve as $m > 1$ does, as with $\epsilon^{5/12}$ and $\epsilon^{1/2}$ of $(x^2 - y^3)^2$, what
     $m = 1$ would give is covered whenever $m$ was not given. Give it where you know it.
@@ -33,19 +35,22 @@ def from_volumes(volumes: Volumes, *, multiplicity: int | None = None, largest: 
     $\hat V$ above this are left out.
     **Returns:** `Estimate` of $\lambda$; `multiplicity` is the chosen $m$ (with error 0 if decided, 1 if not) where it
     was not given; `diagnostics` has `misfit` and `rlct` by $m$, and the `window` of $\epsilon$.
-    **Raises:** `ValueError` if fewer than six levels are left, or a replica died out. Warns (`SltWarning`) if the
-    window spans less than four decades of $\epsilon$, or if $m$ is undecided.
+    **Raises:** `ValueError` if fewer than six levels or two replicas are left, a replica died out, or `multiplicity` is
+    above $d$. Warns (`SltWarning`) if the window spans less than four decades of $\epsilon$, if $m$ is undecided or may
+    be above three, or if there are fewer than eleven replicas.
     **Source:** Watanabe (2009), theorem 7.1 for $V$; the fit as derived here.
 
-    >>> epsilon = np.exp(-np.arange(1.0, 30.0))  # two replicas around V = ε^(3/4)
-    >>> log_v = 0.75 * np.log(epsilon) + np.cumsum(np.full((2, 29), 0.001) * [[1], [-1]], axis=1)
+    >>> epsilon = np.exp(-np.arange(1.0, 30.0))  # twelve replicas around V = ε^(3/4)
+    >>> log_v = 0.75 * np.log(epsilon) + np.cumsum(np.full((12, 29), 0.001) * ([[1], [-1]] * 6), axis=1)
     >>> estimate = from_volumes(Volumes(epsilon, log_v, np.ones(29), 1), multiplicity=1)
-    >>> round(estimate.value, 3), round(estimate.se, 3)
-    (0.75, 0.001)
+    >>> round(estimate.value, 3), round(estimate.se, 4)
+    (0.75, 0.0003)
     """
     if not (np.ndim(largest) == 0 and 0 < largest <= 1):
         raise ValueError(f"largest must be a volume, between 0 and 1; got {largest!r}.")
-    y = volumes.log_volume
+    y, d = volumes.log_volume, volumes.dimension
+    if len(y) < 2:
+        raise ValueError(f"the error is that between replicas, of which there is {len(y)}. Raise replicas.")
     if dead := int(np.isneginf(y).any(1).sum()):
         raise ValueError(f"{dead} of {len(y)} replicas died out: their log V is -inf. Raise particles, or smallest.")
     inside = volumes.log_mean < np.log(largest)
@@ -55,8 +60,9 @@ def from_volumes(volumes: Volumes, *, multiplicity: int | None = None, largest: 
             f"{len(x)} levels have a volume below largest={largest}: at least six are wanted. Lower smallest=, or "
             "raise largest=."
         )
-    candidates = range(1, min(volumes.dimension, MOST) + 1) if multiplicity is None else [multiplicity]
-    candidates = [check_multiplicity(m)[0] for m in candidates]
+    candidates = range(1, min(d, MOST) + 1) if multiplicity is None else [check_one(multiplicity)]
+    if candidates[-1] > d:
+        raise ValueError(f"multiplicity is at most the number of parameters, {d}; got {multiplicity}.")
     rows = np.stack([log_mean(y), *(log_mean(np.delete(y, r, 0)) for r in range(len(y)))])
     unit = _unit(y)  # variance of an increment of the mean
     fits = {m: _fit(rows, x, m, _constants(x, m)) for m in candidates}
@@ -80,6 +86,15 @@ def from_volumes(volumes: Volumes, *, multiplicity: int | None = None, largest: 
         text = ", ".join(f"m = {m}: rlct {fits[m][0][0]:.4f}" for m in sorted([best, *rival]))
         problems.append(
             f"the multiplicity is not decided ({text}): lower smallest=, raise particles=, or give multiplicity=."
+        )
+    if multiplicity is None and best == MOST < d:
+        problems.append(
+            f"m = {MOST} fits best and is the largest that is tried, but {d} parameters allow more: give multiplicity=."
+        )
+    if len(y) < REPLICAS:
+        problems.append(
+            f"the error comes from {len(y)} replicas (at least {REPLICAS} wanted): two standard errors cover less than "
+            "95 per cent. Raise replicas."
         )
     chosen = None if multiplicity is not None else MeanSE(float(best), float(bool(rival)))
     return finish(

@@ -6,9 +6,10 @@ import numpy as np
 
 from slt._arrays import MeanSE
 from slt.energy.record import check_finite
-from slt.estimate.record import Estimate, check_multiplicity, finish
+from slt.estimate.record import Estimate, check_one, finish
 
 FREEDOM = 10  # degrees of freedom below which two standard errors are less than 95 per cent
+NEAR = 0.25  # of a whole number, at which an estimate of m is taken for it: log log n + a is not quite log log n
 
 
 def from_free_energies(n: Any, free_energy: Any, *, multiplicity: int | None = None, nested: bool = True) -> Estimate:
@@ -18,13 +19,15 @@ def from_free_energies(n: Any, free_energy: Any, *, multiplicity: int | None = N
     \mathrm{Cov}(\epsilon_n, \epsilon_{n'}) \propto \frac{\min(n, n')}{\max(n, n')}$$
 
     The covariance is that of data sets each of which contains the smaller ones: the noise is the square of a
-    normalized sum. It is exact for regular models and only weights the sizes for others, because the error comes from
-    the spread of the fitted values over data sets; with a single data set it comes from the residuals and does rest on
-    the covariance. $F_n - n L_n(w_0)$ serves as well as $F_n - n S_n$; the minimum $n L_n(\hat w)$ does not change
+    normalized sum. It is that of regular models to leading order and only weights the sizes for others, because the
+    error comes from the spread of the fitted values over data sets; with a single data set it comes from the residuals
+    and does rest on the covariance. Where the truth is not in the model, $F_n - n S_n$ grows like $n$: give
+    $F_n - n L_n(w_0)$, which is the same where it is. The minimum $n L_n(\hat w)$ of a compact model does not change
     $\lambda$ either, but the noise.
 
     The systematic part is what the unknown constant in $(m - 1) \log(\log n + a)$ does, $0 \le a \le 1/\lambda$; with
-    few sizes, or sizes close together, it is large if $m$ is fitted.
+    few sizes, or sizes close together, it is large if $m$ is fitted. The constant shifts $\hat m$ too, which its error
+    does not say. The next pole of the zeta function adds a part of order $n^{-(\lambda' - \lambda)}$, not counted here.
 
     **Arguments:** `n`: sizes, shape `(k,)`, increasing, at least 3. `free_energy`: $F_n - n S_n$ in nats, shape `(k,)`
     or, better, `(datasets, k)`, rows independent. `multiplicity`: $m$ if known; if left out it is fitted, which needs
@@ -32,7 +35,8 @@ def from_free_energies(n: Any, free_energy: Any, *, multiplicity: int | None = N
     size has data of its own.
     **Returns:** `Estimate` of $\lambda$; `multiplicity` is $\hat m$ with its error where it was fitted.
     **Raises:** `ValueError` for shapes that do not fit, sizes that do not increase, or too few of them. Warns
-    (`SltWarning`) if the error has fewer than ten degrees of freedom, and if $\hat m$ is undecided by more than one.
+    (`SltWarning`) if the error has fewer than ten degrees of freedom, and if not exactly one whole number is within two
+    errors, or a quarter, of $\hat m$.
     **Source:** Watanabe (2018), sections 5.3 and 6.3; the covariance as derived here.
 
     >>> rng, n = np.random.default_rng(0), np.array([100, 1000, 10_000])
@@ -55,7 +59,7 @@ def from_free_energies(n: Any, free_energy: Any, *, multiplicity: int | None = N
     if multiplicity is None:
         columns.insert(1, -loglog)
     else:
-        y = y + (check_multiplicity(multiplicity)[0] - 1) * loglog
+        y = y + (check_one(multiplicity) - 1) * loglog
     x = np.stack(columns, axis=1)
     ratio = size[:, None] / size
     covariance = np.minimum(ratio, 1 / ratio) if nested else np.eye(len(size))
@@ -81,12 +85,13 @@ def from_free_energies(n: Any, free_energy: Any, *, multiplicity: int | None = N
             "than 95 per cent. Give more data sets."
         )
     m = None if multiplicity is not None else MeanSE(1 + float(mean[1]), float(se[1]))
-    if m is not None and 2 * m.se > 1:
+    reach = 0.0 if m is None else max(2 * m.se, NEAR)
+    if m is not None and np.floor(m.mean + reach) - np.ceil(max(m.mean - reach, 1.0)) != 0:
         problems.append(
-            f"m = {m.mean:.2f} ± {m.se:.2f} is not decided: log n and log log n are too alike on these sizes. Give "
-            "multiplicity=, or sizes over more orders of magnitude."
+            f"m = {m.mean:.2f} ± {m.se:.2f} is not decided: log n and log log n are too alike on these sizes, or the "
+            "next pole is near. Give multiplicity=, or sizes over more orders of magnitude."
         )
-    units = max(1.0, m.mean) - 1 if m is not None else (multiplicity or 1) - 1
+    units = (multiplicity or 1) - 1 if m is None else max(0.0, np.ceil(m.mean - NEAR) - 1)
     lift = -units * weights[0] @ (np.log(log_n + 1 / max(mean[0], 1e-3)) - loglog)
     given = f"m = {multiplicity}" if m is None else "m fitted"
     reason = f"{given}, log n from {log_n[0]:.3g} to {log_n[-1]:.3g}"

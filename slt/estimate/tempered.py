@@ -31,7 +31,8 @@ def from_temperatures(
     `multiplicity`: $m$, or the pair between which it lies, for the systematic part $-(m - 1)/\log n\beta$.
     **Returns:** `Estimate` of $\lambda$; the error counts autocorrelation in both runs.
     **Raises:** `ValueError` for shapes, temperatures or counts that make no sense. Warns (`SltWarning`) if the energies
-    do not fall by three standard errors from the lower to the higher temperature, and if chains have not mixed.
+    do not fall by three standard errors from the lower to the higher inverse temperature, if chains have not mixed, and
+    if an inverse temperature is above a half, where the theory of small $\beta$ says little.
     **Source:** Watanabe (2013), section 4.
 
     >>> rng, n = np.random.default_rng(0), 1000  # energies of a model with λ = 3/2 have a gamma distribution
@@ -105,9 +106,9 @@ def from_variance(
     **Arguments:** `log_lik`: draws at inverse temperature `beta`, $(draws, n)$ or the sums `(draws,)`. `n`, `chains`,
     `multiplicity`: as in `from_temperatures`.
     **Returns:** `Estimate`; the variance over draws has `ddof=0`.
-    **Raises:** `ValueError` as in `from_temperatures`. Warns (`SltWarning`) if chains have not mixed, and if the
-    draws are too few for the heavy tails that squares of energies have where $\lambda$ is small: 200 are wanted after
-    division by $2 + 6/\lambda$.
+    **Raises:** `ValueError` as in `from_temperatures`. Warns (`SltWarning`) if chains have not mixed, if $\beta$ is
+    above a half (at $\beta = 1$ the mean for $N(w^3, 1)$ is 0.26, not 1/6), and if the draws are too few for the heavy
+    tails that squares of energies have where $\lambda$ is small: 200 are wanted after division by $2 + 6/\lambda$.
     **Source:** the derivative of the mean energy; Imai (2019) for its use as an estimator.
 
     >>> rng, n = np.random.default_rng(0), 1000
@@ -138,7 +139,8 @@ def from_wbic(
 
     The mean depends on what $w_*$ is. At the true parameter $w_0$ a regular model gives $\frac d2 (1 - 1/\log n)$ and
     not $\frac d2$. At the minimum of $L_n$ it gives $\frac d2$; at a singular minimum $n L_n(w_0) - n L_n(\hat w)$ has
-    another mean than $\lambda$, which theory does not give, and the systematic part lacks it.
+    another mean than $\lambda$, which theory does not give, and the systematic part, the spread and the interval
+    lack it.
 
     **Arguments:** `wbic`: from `slt.wbic`. `baseline`: $n L_n(w_*)$, a total in nats. `n`: number of observations.
     `at`: what $w_*$ is. `multiplicity`: as in `from_temperatures`.

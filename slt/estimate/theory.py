@@ -10,6 +10,7 @@ from slt.estimate.record import Multiplicity, check_multiplicity
 Method = Literal["temperatures", "variance", "wbic", "minimum"]
 METHODS = ("temperatures", "variance", "wbic", "minimum")
 SMALL = 1e-3  # λ below which no estimate is believed
+LARGE = 0.5  # β above which a theory of small β says little
 SECOND = 1.5  # times 1 / log n, the second temperature of Watanabe's estimator
 
 
@@ -115,7 +116,14 @@ def about(value: float, n: int, betas: Any, multiplicity: Any, method: Method) -
         ends.append(rlct)
     wide = spread(float(np.mean(ends)), betas, method)
     reason = f"{m}, log(n beta) = {np.log(smallest):.3g}"
-    return {"systematic": (float(value - ends[0]), float(value - ends[1])), "spread": wide, "reason": reason}, []
+    problems = []
+    if (largest := float(np.max(betas))) > LARGE:
+        problems.append(
+            f"beta = {largest:.3g} is not small (at most {LARGE}): the mean over data sets is no longer the "
+            f"coefficient, nor the spread bounded. Draw at a beta of order 1/log n = {1 / np.log(n):.3g}."
+        )
+    parts = {"systematic": (float(value - ends[0]), float(value - ends[1])), "spread": wide, "reason": reason}
+    return parts, problems
 
 
 def _gamma_ratio(rlct: float) -> float:

@@ -20,6 +20,7 @@ from slt._arrays import SltWarning
 from slt._nodes import check_key, check_whole
 from slt.estimate._splitting import LEVELS, SHARE, flat, metropolis, pilot, replica
 
+BELOW = 0.01  # of the smallest level, by which rounding may make K negative
 RENEWED = 0.5  # share of the particles that should have moved between two levels
 
 
@@ -102,9 +103,10 @@ def volumes(
         _check_kl(jax.jit(jax.vmap(lambda k: k_of(draw(k))))(jax.random.split(key_check, 256)))
         move = partial(metropolis, k_of=k_of, log_prior=log_prior)
         options = {"draw": draw, "k_of": k_of, "move": move, "particles": particles, "moves": moves}
-        levels, count = (np.asarray(a) for a in jax.jit(partial(pilot, smallest=smallest, **options))(key_pilot))
+        run_pilot = jax.jit(partial(pilot, smallest=smallest, **options))
+        levels, count, least = (np.asarray(a) for a in run_pilot(key_pilot))
         epsilon = levels[: int(count)]
-        _check_levels(epsilon, smallest)
+        _check_levels(epsilon, smallest, float(least))
         run = jax.jit(jax.vmap(partial(replica, **options), in_axes=(0, None, None)))
         log_v, renewed = (np.asarray(a) for a in run(jax.random.split(key_run, replicas), levels, int(count)))
         dimension = jax.eval_shape(draw, key).shape[0]
@@ -134,11 +136,18 @@ def _check_kl(k: Any) -> None:
         )
 
 
-def _check_levels(epsilon: np.ndarray, smallest: float) -> None:
+def _check_levels(epsilon: np.ndarray, smallest: float, least: float) -> None:
+    if np.isnan(least):
+        raise ValueError("kl is not a number (nan) at some draws of the prior, too rare for a first look.")
+    if least < -BELOW * smallest:
+        raise ValueError(
+            f"kl must not be negative; its smallest value near its zeros is {least:.3g}. K(w) = L(w) - L(w0) is "
+            "measured from the minimum w0 of L; if that is rounding, raise smallest."
+        )
     if epsilon[-1] <= 0:
         raise ValueError(
-            f"K is 0 on a set of prior probability {SHARE} or more: its volume does not vanish, and there is no "
-            "exponent to estimate. Is the model able to tell any two parameters apart there?"
+            f"K is 0 on a set of prior probability {SHARE ** len(epsilon):.1g} or so: its volume does not vanish, and "
+            "there is no exponent to estimate. Is the model able to tell any two parameters apart there?"
         )
     if len(epsilon) < LEVELS and epsilon[-1] > smallest:
         raise ValueError(

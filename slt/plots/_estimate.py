@@ -19,6 +19,8 @@ def systematic(
 
     $$\mathbb{E}[\hat\lambda_n] \approx \lambda - \frac{m - 1}{\log n\beta + a}, \qquad 0 \le a \le \frac1\lambda$$
 
+    to leading order; the curves are those of `slt.estimate.expected` for the method.
+
     **Arguments:** `n`: sizes, shape `(k,)`. `estimates`: one `slt.estimate.Estimate` (or anything with `value` and
     `se`) for each. `rlct`, `multiplicity`: the true pair $(\lambda, m)$. `method`: which curve, as in
     `slt.estimate.expected`.
@@ -36,7 +38,7 @@ def systematic(
     size = np.asarray(n, dtype=np.float64)
     if size.ndim != 1 or len(size) != len(estimates):
         raise ValueError(f"n must have one size for each estimate; got shape {size.shape} and {len(estimates)}.")
-    fine = np.geomspace(size.min() / 1.5, size.max() * 1.5, 200)
+    fine = np.geomspace(min(size.min(), max(3.0, size.min() / 1.5)), size.max() * 1.5, 200)
     low, high = expected(rlct, fine, multiplicity=multiplicity, method=method)  # pyright: ignore[reportArgumentType]
     with plt.rc_context(style()):
         _, axis = plt.subplots()
@@ -64,7 +66,8 @@ def volume_scaling(volumes: Any, estimate: Any) -> Figure:
 
     $$\frac{\Delta \log V}{\Delta \log\epsilon} \to \lambda \qquad (\epsilon \to 0)$$
 
-    A straight line above is $m = 1$; a slope that still climbs below is the systematic part of the estimate.
+    A straight line above is $m = 1$; a slope that still climbs below is $m > 1$, which the fit allows for, or a further
+    term, which it does not.
 
     **Arguments:** `volumes`: from `slt.estimate.volumes`. `estimate`: from `slt.estimate.from_volumes`.
     **Returns:** the figure: bars of two standard errors, the fitted $\lambda$ as a dashed line, the interval of the
@@ -73,7 +76,7 @@ def volume_scaling(volumes: Any, estimate: Any) -> Figure:
 
     >>> from slt.estimate import Volumes, from_volumes
     >>> epsilon = np.exp(-np.arange(1.0, 30.0))
-    >>> found = Volumes(epsilon, np.log(epsilon) / 2 + np.array([[0.01], [-0.01]]), np.ones(29), 1)
+    >>> found = Volumes(epsilon, np.log(epsilon) / 2 + np.array([[0.01], [-0.01]] * 6), np.ones(29), 1)
     >>> figure = volume_scaling(found, from_volumes(found, multiplicity=1))
     >>> len(figure.axes)
     2
