@@ -10,8 +10,19 @@ import pytest
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
-# Shapes stand in the annotations of this module only; pytest's plugin of the library does not load it beforehand.
-install_import_hook("slt.losses", "beartype.beartype")
+# The modules whose annotations carry shapes; pytest's plugin of the library does not load them beforehand.
+SHAPED = [
+    "losses",
+    "energy.tempered",
+    "_criteria",
+    "_cumulants",
+    "_observations",
+    "_point",
+    "_refit",
+    "_stream",
+    "interop",
+]
+install_import_hook([f"slt.{name}" for name in SHAPED], "beartype.beartype")
 
 
 @pytest.fixture
