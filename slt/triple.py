@@ -13,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import Distribution
 
-from slt._nodes import check_arguments, check_key, check_whole, evaluate, log_prob, nodes
-from slt._nodes import expected_entropy
+from slt._nodes import check_arguments, check_key, check_whole, evaluate, expected_entropy, log_prob
 from slt._nodes import entropy as _entropy
 
 
