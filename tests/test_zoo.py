@@ -132,11 +132,11 @@ def gauss(distribution, count):
         x, weights = np.polynomial.legendre.leggauss(60)
         x = 9 * x
         return x, 9 * weights * np.exp(np.asarray(distribution.log_prob(x)))
-    elif kind == "MultivariateNormal":
+    elif kind in ("MultivariateNormal", "Autoregression"):
         z, weights = roots_hermitenorm(count)
         z = np.stack([a.ravel() for a in np.meshgrid(*[z] * distribution.event_shape[0])], 1)
         weights = np.prod(np.meshgrid(*[weights / weights.sum()] * distribution.event_shape[0]), 0).ravel()
-        return np.asarray(distribution.loc) + z @ np.asarray(distribution.scale_tril).T, weights
+        return np.asarray(distribution.mean) + z @ np.linalg.cholesky(distribution.covariance_matrix).T, weights
     return x, np.exp(np.asarray(distribution.log_prob(x)))
 
 
