@@ -10,10 +10,8 @@ import pytest
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
-# Modules whose annotations carry shapes; pytest's plugin of the library does not load them beforehand. `wbic` and
-# `log_lik` are not among them: they take what is not yet of that shape, and name it themselves.
-SHAPED = ["losses", "_criteria", "_cumulants", "_observations"]
-install_import_hook([f"slt.{name}" for name in SHAPED], "beartype.beartype")
+# Shapes stand in the annotations of this module only; pytest's plugin of the library does not load it beforehand.
+install_import_hook("slt.losses", "beartype.beartype")
 
 
 @pytest.fixture
