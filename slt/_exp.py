@@ -22,7 +22,7 @@ SINH = {size: [1 / math.factorial(2 * j + 1) for j in range(degree + 1)] for siz
 
 
 def exp_pair(d: jax.Array) -> tuple[jax.Array, jax.Array]:
-    r"""$e^{d}$ and $e^{-d}$, each to a few units of the last place.
+    r"""$e^{d}$ and $e^{-d}$, each to a relative error of $(8 + |d|)\epsilon$, that of a rounding of $d$.
 
     **Arguments:** `d`: float32 or float64, any shape; what lies beyond $\pm 87$ or $\pm 708$ is moved there, so that
     the result is astronomically large or small, and is not the exponential.

@@ -126,6 +126,28 @@ def entropy(distribution: Any) -> float:
         return float(-(weights * distribution.log_prob(x)).sum())
 
 
+def expected_entropy(conditional: Callable[[Any], Any], inputs: Any) -> float:
+    """The mean over random inputs of the entropy of `conditional(x)`; no mean is taken where x does not enter it."""
+    x = jax.eval_shape(lambda: inputs.sample(jax.random.key(0)))
+    if not _uses(lambda x: jnp.sum(conditional(x).entropy()), x):
+        return entropy(conditional(jnp.zeros(x.shape, x.dtype)))
+    x, weights = nodes(inputs)
+    return float(sum(w * entropy(conditional(x_i)) for x_i, w in zip(x, weights, strict=True)))
+
+
+def _uses(function: Callable[[Any], Any], x: Any) -> bool:
+    """Whether the program of the function uses values of `x` for its result; also true where it cannot be traced."""
+    try:
+        program = jax.make_jaxpr(function)(x).jaxpr
+    except (NotImplementedError, jax.errors.JAXTypeError, jax.errors.JAXIndexError):
+        return True
+    used = {id(v) for v in program.invars}
+    for step in program.eqns:
+        if any(id(v) in used for v in step.invars):
+            used |= {id(v) for v in step.outvars}
+    return any(id(v) in used for v in program.outvars)
+
+
 def evaluate(function: Callable[..., Any], *arrays: Any, also: tuple[Any, ...] = (), keep: bool = True) -> Any:
     """NumPy in, NumPy out; JAX in, JAX out; the dtype that the floating arrays have; plain JAX where one is traced.
 

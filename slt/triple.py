@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import Distribution
 
-from slt._nodes import check_arguments, check_key, check_whole, evaluate, log_prob, nodes
+from slt._nodes import check_arguments, check_key, check_whole, evaluate, expected_entropy, log_prob
 from slt._nodes import entropy as _entropy
 
 
@@ -182,11 +182,12 @@ def entropy(triple: Triple) -> float:
 
     $$S = -\int q(x) \log q(x)\,dx \qquad\text{or}\qquad S = -\int q(x) \int q(y \mid x) \log q(y \mid x)\,dy\,dx$$
 
-    For fixed inputs the outer integral is the mean over them.
+    For fixed inputs the outer integral is the mean over them; there is none where the entropy does not depend on $x$.
 
     **Arguments:** `triple`: the triple.
     **Returns:** nats per observation. In closed form where NumPyro has one, else by quadrature (1-D truths).
-    **Raises:** `NotImplementedError` for a truth of more than one dimension without a closed form.
+    **Raises:** `NotImplementedError` for a truth of more than one dimension without a closed form, and for random
+    inputs of more than one dimension on which the entropy depends.
     **Source:** Watanabe (2018), section 1.3.
 
     >>> import numpyro.distributions as dist
@@ -197,10 +198,8 @@ def entropy(triple: Triple) -> float:
     if not triple.conditional:
         return _entropy(triple.truth)
     if isinstance(triple.inputs, Distribution):
-        x, weights = nodes(triple.inputs)
-    else:
-        x, weights = jnp.asarray(triple.inputs), jnp.full(len(triple.inputs), 1 / len(triple.inputs))
-    return float(sum(w * _entropy(triple.truth(x_i)) for x_i, w in zip(x, weights, strict=True)))
+        return expected_entropy(triple.truth, triple.inputs)
+    return sum(_entropy(triple.truth(x)) for x in jnp.asarray(triple.inputs)) / len(triple.inputs)
 
 
 def empirical_entropy(triple: Triple, *data: Any) -> Any:

@@ -51,7 +51,7 @@ def test_leave_one_out_is_that_of_r(log_lik, golden):
 
 
 def test_waic_is_that_of_r(tree, golden):
-    # Kills: ddof=0 (one part in a thousand of p, 1e-3 nats in the last column), scale and its sign.
+    # Kills: ddof=0 (one part in a thousand of p, 1e-3 nats in the last column).
     found = slt.waic(tree, ddof=1)
     np.testing.assert_allclose(found.elpd_i, golden["elpd_waic_i"], rtol=1e-12)
     np.testing.assert_allclose([found.elpd, found.p], [golden["elpd_waic"][0], golden["p_waic"][0]], rtol=1e-12)

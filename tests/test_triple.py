@@ -48,9 +48,28 @@ ENTROPIES = [
     (FIXED, HALF + np.log([1.0, 2.0, 4.0]).mean()),
     (RANDOM, HALF + 0.25),  # E[log sd] = E[x]
 ]
+NAMES = ["normal", "mixture", "poisson", "fixed", "random"]
+# Two inputs, two outputs with covariance of determinant 3: nothing depends on x, and no integral over x is wanted.
+COVARIANCE = jnp.array([[2.0, 1.0], [1.0, 2.0]])
+MU = {"mu": dist.Normal(0, 1)}
+PLANE = dist.Normal(jnp.array([1.0, 2.0]), 1.0).to_event(1)
+VECTORS = Triple(lambda x: dist.MultivariateNormal(jnp.sin(x), COVARIANCE), lambda x, mu: dist.Normal(mu, 1), MU, PLANE)
+SPREADING = Triple(lambda x: dist.Normal(x, jnp.exp(x)).to_event(1), lambda x, mu: dist.Normal(mu, 1), MU, PLANE)
 
 
-@pytest.mark.parametrize(("triple", "exact"), ENTROPIES, ids=["normal", "mixture", "poisson", "fixed", "random"])
+def test_entropy_of_vectors_with_noise_of_one_size():
+    assert entropy(VECTORS) == pytest.approx(2 * HALF + np.log(3.0) / 2, rel=1e-12)
+    joint = Triple(dist.MultivariateNormal(jnp.ones(2), COVARIANCE), lambda mu: dist.Normal(mu, 1), MU)
+    assert entropy(joint) == pytest.approx(2 * HALF + np.log(3.0) / 2, rel=1e-12)
+
+
+def test_entropy_of_vectors_whose_noise_depends_on_the_inputs_is_refused():
+    # Kills: the entropy at one input taken for all of them.
+    with pytest.raises(NotImplementedError, match=r"event shape \(2,\)"):
+        entropy(SPREADING)
+
+
+@pytest.mark.parametrize(("triple", "exact"), ENTROPIES, ids=NAMES)
 def test_entropy_is_exact(triple, exact):
     np.testing.assert_allclose(entropy(triple), exact, rtol=1e-7)
 

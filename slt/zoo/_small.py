@@ -13,6 +13,7 @@ from slt.rlct import LearningCoefficient, normal_crossing
 from slt.rlct._sizes import check_exponent, check_size
 from slt.triple import Triple
 from slt.zoo import _equations
+from slt.zoo._autoregression import Autoregression
 from slt.zoo._specimen import Specimen, known, regular, unknown
 
 EFFECTS = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
@@ -113,7 +114,11 @@ def autoregression(*, length: int = 4, truth: float = 0.5) -> Specimen:
     \qquad \lambda = \frac12,\ m = 1$$
 
     The triple is about $n$ independent series of `length` values. One long series, whose values are not independent,
-    is no triple.
+    is no triple, but its likelihood is there too, in time and memory of order `length`: `triple.model(a).log_prob(x)`.
+    Given $x_1$, only the sum and the constant are left, with `length - 1` in it.
+
+    $$\log p(x \mid a) = \frac12 \log(1 - a^2) - \frac{1 - a^2}{2} x_1^2 - \frac12 \sum_{t \ge 2} (x_t - a x_{t-1})^2
+    - \frac{\mathrm{length}}{2} \log 2\pi$$
 
     **Arguments:** `length`: at least 2, so that the covariance of neighbours determines $a$ (one value alone does not
     know its sign). `truth`: the true $a$, in $(-1, 1)$.
@@ -127,11 +132,7 @@ def autoregression(*, length: int = 4, truth: float = 0.5) -> Specimen:
     size = check_size("length", length, 2)
     if not -1 < truth < 1:
         raise ValueError(f"truth must lie strictly between -1 and 1, where the series is stationary; got {truth}.")
-    inner, beside = np.diag([0.0, *[1.0] * (size - 2), 0.0]), np.eye(size, k=1) + np.eye(size, k=-1)
-
-    def series(a):
-        return dist.MultivariateNormal(jnp.zeros(size), precision_matrix=np.eye(size) + a**2 * inner - a * beside)
-
+    series = lambda a: Autoregression(a, size)  # noqa: E731
     triple = Triple(series(truth), series, {"a": dist.Uniform(-1.0, 1.0)})
     why = "the covariances are functions of a, and that of neighbours has a positive derivative"
     equations = lambda: _equations.coordinates({"a": truth}, why)  # noqa: E731

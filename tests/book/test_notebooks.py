@@ -233,7 +233,9 @@ def pip(run, *arguments):
 @pytest.mark.slow
 def test_the_notebooks_run_with_only_the_wheel(notebooks, wheel, tmp_path):
     run = environment(tmp_path)
-    pip(run, "-c", ROOT / "constraints.txt", wheel, "ipykernel", "nbclient")
+    pip(run, "-c", ROOT / "constraints.txt", wheel)
+    assert run(ROOT / "tests" / "core_install.py").strip() == f"core {VERSION}"  # before anything else is installed
+    pip(run, "-c", ROOT / "constraints.txt", "ipykernel", "nbclient")
     execute(run, notebooks, tmp_path)
 
 
