@@ -72,7 +72,9 @@ def measure(prepare: Callable[[int, int], Callable[[], Any]], sizes: list[tuple[
 
 
 def main() -> int:
-    print("| function | grows | exponent | largest | seconds | extra memory, bytes per entry |\n|---|---|--:|---|--:|--:|")
+    print(
+        "| function | grows | exponent | largest | seconds | extra memory, bytes per entry |\n|---|---|--:|---|--:|--:|"
+    )
     for name, prepare in TASKS.items():
         paths = {"n": [(DRAWS, N * k) for k in SIZES], "draws": [(DRAWS * k, N) for k in SIZES]}
         for axis, sizes in paths.items():
