@@ -1,4 +1,4 @@
-"""Finished parts of a long computation, in a folder: written whole or not at all, and only taken up by their own kind."""
+"""Finished parts of a long computation, in a folder: written whole or not at all, taken up only by their own kind."""
 
 import hashlib
 import json
