@@ -18,8 +18,7 @@ import numpy as np
 from slt._exp import exp_pair
 from slt._work import workers
 
-WIDTH = 2048  # columns of a tile at most: its sums stay in the nearest cache
-LANES = 16  # a tile's width is a multiple of it
+WIDTH = 2048  # columns of a tile: its sums stay in the nearest cache
 UNROLL = 8  # rows added in the matrix's precision before they join the float64 sums
 COPY = 2**25  # bytes copied at a time when the matrix is not laid out row after row
 PILOTS = 8  # rows whose mean is the shift
@@ -75,13 +74,12 @@ def _run(a: np.ndarray, dtype: np.dtype, pilots: np.ndarray, weights: np.ndarray
     with ThreadPoolExecutor(workers()) as pool:
         for start, block in _blocks(a, dtype):
             n = block.shape[1]
-            # Tiles of nearly one width: the last one reaches back over columns of the one before.
-            width = min(n, -(-n // (-(-n // WIDTH) * LANES)) * LANES)
+            width = min(WIDTH, n)
             # A misaligned array is read from its first aligned entry on; row 0 is handed over separately anyway.
             offset = -block.ctypes.data % ALIGNMENT // dtype.itemsize
             offset = offset if offset <= n else 0
             flat = block.reshape(-1)[offset:]
-            starts = [min(lo, n - width) for lo in range(0, n, width)]
+            tiles = [min(lo, n - width) for lo in range(0, n, width)]
 
             def tile(lo: int, block=block, flat=flat, n=n, offset=offset, width=width):
                 with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"):
@@ -94,7 +92,7 @@ def _run(a: np.ndarray, dtype: np.dtype, pilots: np.ndarray, weights: np.ndarray
                     return [shift.astype(np.float64), *(np.asarray(o) for o in out)]
 
             done = start
-            for lo, part in zip(starts, pool.map(tile, starts), strict=True):
+            for lo, part in zip(tiles, pool.map(tile, tiles), strict=True):
                 yield start + lo, done, part
                 done = start + lo + width
 

@@ -44,8 +44,7 @@ class Store:
         if self.folder is not None:
             path = self._path(part)
             temporary = path.with_suffix(f".{os.getpid()}.npz")
-            contents: dict[str, Any] = dict(arrays)
-            np.savez(temporary, **contents)
+            np.savez(temporary, **dict(arrays))
             os.replace(temporary, path)
 
     def _path(self, part: int) -> Path:

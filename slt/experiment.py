@@ -169,10 +169,7 @@ def grid_experiment(
         at_edges = {edge: jnp.exp(log_weights[inside]).sum() for edge, inside in edges.items()}
         return found, quadrature.accuracy(log_weights, len(w)), at_edges
 
-    # A batch that divides the data sets leaves no rest, which would be a second program to compile.
-    batch = max(b for b in range(1, min(MAP_BATCH, datasets) + 1) if datasets % b == 0)
-    batch = batch if 2 * batch >= min(MAP_BATCH, datasets) else MAP_BATCH
-    run = jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=batch))
+    run = jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=min(MAP_BATCH, datasets)))
     found, error, at_edges = run(jax.random.split(key, datasets))
     for edge, mass in at_edges.items():
         quadrature.warn_at_edges(edge, np.asarray(mass))

@@ -214,12 +214,3 @@ def test_a_matrix_that_lies_on_disk_is_read_in_place(dtype, rng, tmp_path):
     tracemalloc.stop()
     np.testing.assert_allclose(got.waic, naive(a.astype(float)).waic, rtol=1e-6 if dtype == np.float32 else 1e-12)
     assert peak < 6e6
-
-
-@pytest.mark.parametrize("n", [2049, 2097, 5000])
-def test_hardly_a_column_is_computed_twice(monkeypatch, n):
-    # Kills: tiles of one fixed width, of which the last then repeats nearly a whole tile.
-    widths, tile = [], _fused._tile
-    monkeypatch.setattr(_fused, "_tile", lambda *a, width, **k: widths.append(width) or tile(*a, width=width, **k))
-    slt.criteria(np.linspace(-2.0, 0.0, 3 * n).reshape(3, n))
-    assert n <= sum(widths) <= n + _fused.LANES * len(widths)
