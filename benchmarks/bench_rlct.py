@@ -1,15 +1,13 @@
-"""Newton polyhedra of 200 random ideals in four variables with up to twelve monomials: exact or bound, and seconds."""
+"""Newton polyhedra of random ideals in four variables with up to twelve monomials: exact or bound, and seconds."""
 
 import random
-import statistics
-import time
-from importlib.metadata import version
 
 from sympy import Mul, symbols
 
+from benchmarks.table import quick, race, report
 from slt.rlct import newton
 
-IDEALS, VARIABLES, MONOMIALS, LARGEST, REPEATS = 200, 4, 12, 6, 3
+IDEALS, VARIABLES, MONOMIALS, LARGEST = 40 if quick() else 200, 4, 12, 6
 
 
 def random_ideal(rng, variables):
@@ -24,14 +22,15 @@ def random_ideal(rng, variables):
 def main():
     rng = random.Random(1)
     ideals = [random_ideal(rng, symbols(f"w1:{VARIABLES + 1}")) for _ in range(IDEALS)]
-    seconds, answers = [], []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        answers = [newton(ideal) for ideal in ideals]
-        seconds.append(time.perf_counter() - start)
+    answers = []
+
+    def ours():
+        answers[:] = [newton(ideal) for ideal in ideals]
+
+    task = f"exact (λ, m): {IDEALS} monomial ideals, {VARIABLES} variables, up to {MONOMIALS} monomials"
+    rows = race(task, {"slt.rlct.newton": ours}, work={"slt.rlct.newton": IDEALS}, unit="ideal")
     exact = sum(a.status == "exact" and a.certificate.check() for a in answers)
-    print(f"slt-textbook {version('slt-textbook')}, sympy {version('sympy')}, scipy {version('scipy')}")
-    print(f"{exact} of {IDEALS} exact with a certificate that checks; median {statistics.median(seconds):.2f} s")
+    report(r._replace(note=f"{exact} exact with a certificate that checks") for r in rows)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@ r"""The local learning coefficient beside exact ones: linear networks and normal
 
 The inputs have covariance one and the outputs are those of w* itself, so that the mean loss is K and what is left
 beside the noise of the chains is finite n: about (m - 1)/log(n beta) is missing where the multiplicity m exceeds one.
-Chains are NUTS, 4 x 1,000 draws, n = 10^5, gamma = 1. Minutes, not seconds.
+Chains are NUTS, 4 x 1,000 draws, n = 10^5, gamma = 1. Minutes, not seconds; `--quick` takes one of each kind.
 """
 
 import itertools
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import slt
+from benchmarks.table import Row, quick, report
 from slt.local import Settings
 from slt.rlct import deep_linear, normal_crossing
 
@@ -63,31 +64,30 @@ def crossing_loss(powers):
 
 
 def row(name, exact, loss, weights, data):
-    """One line; few rows of data stand for N of them, through the inverse temperature."""
+    """One row of the table, compilation in; few rows of data stand for N of them, through the inverse temperature."""
     rows = len(jax.tree.leaves(data)[0])
     start = time.perf_counter()
     fit = slt.local_learning_coefficient(
         jax.random.key(1), loss, weights, data, step=1e-4, gamma=GAMMA, beta=N_BETA / rows, settings=SETTINGS
     )
     expected = float(exact.rlct) - (exact.multiplicity - 1) / np.log(N_BETA)
+    taken = time.perf_counter() - start
     flags = ", ".join(text.split()[0].rstrip(":") for text in fit.problems() if not text.startswith("beta"))
-    print(
-        f"{name:18s} {float(exact.rlct):7.3f} {exact.multiplicity:2d} {expected:7.3f} {fit.estimate:7.3f}"
-        f" ± {fit.se:.3f} {fit.estimate / float(exact.rlct):6.3f} {(fit.estimate - expected) / fit.se:+5.1f}"
-        f" {fit.rhat:6.3f}"
-        f" {fit.ess:6.0f} {time.perf_counter() - start:5.1f} s  {flags}",
-        flush=True,
+    note = (
+        f"λ {float(exact.rlct):.3f}, m {exact.multiplicity}; at this n {expected:.3f}; "
+        f"found {fit.estimate:.3f} ± {fit.se:.3f} (z {(fit.estimate - expected) / fit.se:+.1f}); "
+        f"R-hat {fit.rhat:.3f}, ESS {fit.ess:.0f}; flagged: {flags or 'nothing'}"
     )
+    report([Row(f"local learning coefficient: {name}", "slt, NUTS", taken, taken, 1.0, None, note=note)])
 
 
 def main():
     jax.config.update("jax_enable_x64", True)
     warnings.simplefilter("ignore", slt.SltWarning)
-    print("w*                  lambda  m  finite  estimate       ratio     z  R-hat    ESS    time  flagged")
-    for widths, rank in NETWORKS:
+    for widths, rank in NETWORKS[:1] if quick() else NETWORKS:
         name = "-".join(map(str, widths)) + f" rank {rank}"
         row(name, deep_linear(widths, rank), network_loss, *network(widths, rank))
-    for powers in CROSSINGS:
+    for powers in CROSSINGS[:1] if quick() else CROSSINGS:
         exact = normal_crossing(powers, (0,) * len(powers))
         data = np.array([[1.0], [-1.0], [1.0], [-1.0]])
         row(f"w1^{powers[0]} w2^{powers[1]}", exact, crossing_loss(powers), np.zeros(2), data)

@@ -1,4 +1,6 @@
-"""`make bench`: every `bench_*.py` here, one table. `--quick` for smaller sizes; names to run some only.
+"""`make bench`: every `bench_*.py` and `calibrate_*.py` here, one table.
+
+`--quick` takes smaller sizes; names run some only.
 
 What was measured is kept in `results.json`, script by script, with its date and machine; the table is in `results.md`
 and in the README. A script that fails keeps its old rows, says so, and makes the exit status 1.
@@ -62,7 +64,8 @@ def with_block(text: str, block: str) -> str:
 
 def main() -> int:
     wanted = [a.removesuffix(".py") for a in sys.argv[1:] if not a.startswith("-")]
-    scripts = [p for p in sorted(HERE.glob("bench_*.py")) if not wanted or p.stem in wanted]
+    every = sorted([*HERE.glob("bench_*.py"), *HERE.glob("calibrate_*.py")])
+    scripts = [p for p in every if not wanted or p.stem in wanted]
     if not scripts:
         print("No benchmark yet: benchmarks/bench_*.py." if not wanted else f"none of {wanted} is a script here.")
         return int(bool(wanted))

@@ -8,7 +8,8 @@
 | `solutions` | a page of solutions, read from `solutions/*.py` |
 | `theorems` | the list of all numbered statements |
 | `labels` | what each label is called in the book, written to `_build/labels.json` for the notebooks |
-| `build` | `make book` |
+| `timings` | what each cell took, beside the cache |
+| `build` | `make book`, which ends with the slowest cells |
 | `notebooks` | `make notebooks` (no Sphinx in it) |
 """
 
@@ -29,8 +30,8 @@ def is_chapter(docname: str) -> bool:
 
 def setup(app):
     """Let every module connect what it needs."""
-    from ext import colab, labels, settings, solutions, theorems, vendor
+    from ext import colab, labels, settings, solutions, theorems, timings, vendor
 
-    for module in (settings, vendor, colab, solutions, theorems, labels):
+    for module in (settings, vendor, colab, solutions, theorems, labels, timings):
         module.setup(app)
     return {"version": VERSION, "parallel_read_safe": False, "parallel_write_safe": True}

@@ -7,6 +7,7 @@ import sys
 
 from ext import ROOT
 from ext.settings import cache_path, digest
+from ext.timings import listing
 
 BUILD = ROOT / "_build"
 
@@ -38,6 +39,7 @@ def main() -> int:
         shutil.rmtree(pages, ignore_errors=True)
         print("The build of the book failed: see the warnings above; each one counts as an error.", file=sys.stderr)
         return status
+    print(listing())
     mark.write_text(state)
     stamp.touch()
     return 0

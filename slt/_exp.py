@@ -36,13 +36,14 @@ def exp_pair(d: jax.Array) -> tuple[jax.Array, jax.Array]:
     size = d.dtype.itemsize
     kind, integer = (np.float64, np.int64) if size == 8 else (np.float32, np.int32)
     d = jnp.clip(d, -kind(LIMIT[size]), kind(LIMIT[size]))
-    # Added to this, a number is rounded to an integer that stands in the last bits of the sum.
+    # Rounded by an instruction of its own: "add a large number and subtract it" is a sum that some compilers of JAX
+    # (0.8 among them) simplify away. Added to `magic`, the integer stands in the last bits of the sum.
     magic = kind(1.5 * 2.0 ** MANTISSA[size])
-    shifted = d * kind(1 / math.log(2)) + magic
-    r = d - (shifted - magic) * kind(math.log(2))
+    whole = jax.lax.round(d * kind(1 / math.log(2)), jax.lax.RoundingMethod.TO_NEAREST_EVEN)
+    r = d - whole * kind(math.log(2))
     even, odd = (_horner([kind(c) for c in table[size]], r * r) for table in (COSH, SINH))
     odd = odd * r
-    one, k = kind(1).view(integer), jax.lax.bitcast_convert_type(shifted, integer) << MANTISSA[size]
+    one, k = kind(1).view(integer), jax.lax.bitcast_convert_type(whole + magic, integer) << MANTISSA[size]
     power, inverse = (jax.lax.bitcast_convert_type(bits, kind) for bits in (one + k, one - k))
     return (even + odd) * power, (even - odd) * inverse
 

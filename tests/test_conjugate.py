@@ -485,3 +485,14 @@ def test_jit_and_vmap_over_data_sets(name):
     alone = conjugate.cv_loss(family, *data)
     assert np.asarray(found[0]) == pytest.approx(alone, rel=1e-9)
     assert np.asarray(found[1]) == pytest.approx(alone[::-1], rel=1e-9)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.4])
+def test_one_input_is_two_inputs_of_which_one_is_never_used(beta):
+    # One input needs no linear algebra and has a path of its own. Kills: the determinant or the square without its
+    # half, h for h / Lambda.
+    x, y = np.array([0.3, -1.2, 2.0, 0.7]), np.array([1.0, -0.4, 2.2, 0.1])
+    one, two = (conjugate.linear_regression(1.3, 0.9, d) for d in (1, 2))
+    short, long = (x[:, None], y), (np.stack([x, 0 * x], axis=1), y)
+    for f in (conjugate.log_evidence, conjugate.training_loss, conjugate.cv_loss, conjugate.waic_loss):
+        np.testing.assert_allclose(f(one, *short, beta=beta), f(two, *long, beta=beta), rtol=1e-12)

@@ -226,13 +226,13 @@ def linear_regression(noise_sd: float, prior_sd: float, dimension: int) -> Expon
 
     def log_normalizer(eta):
         h, matrix = eta[:d], eta[d:].reshape(d, d)
-        sizes = jnp.linalg.eigvalsh(
-            jax.lax.stop_gradient(matrix)
-        )  # ascending; a determinant may be positive by rounding
+        fixed = jax.lax.stop_gradient(matrix)  # its eigenvalues ascend; a determinant may be positive by rounding
+        sizes = fixed[0] if d == 1 else jnp.linalg.eigvalsh(fixed)  # one number needs no decomposition
         proper = (sizes[0] > 0) & (sizes[0] > d * jnp.finfo(matrix.dtype).eps * sizes[-1])
         safe = jnp.where(proper, matrix, jnp.eye(d, dtype=matrix.dtype))
-        log_det = jnp.linalg.slogdet(safe)[1]
-        return _proper(proper, 0.5 * (d * LOG_2PI - log_det + h @ jnp.linalg.solve(safe, h)))
+        log_det = jnp.log(safe[0, 0]) if d == 1 else jnp.linalg.slogdet(safe)[1]
+        solved = h / safe[0] if d == 1 else jnp.linalg.solve(safe, h)
+        return _proper(proper, 0.5 * (d * LOG_2PI - log_det + h @ solved))
 
     def sample(key, eta, n):
         h, matrix = eta[:d], eta[d:].reshape(d, d)
