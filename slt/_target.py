@@ -19,7 +19,7 @@ import numpyro.distributions as dist
 from jax.flatten_util import ravel_pytree
 from numpyro import handlers
 from numpyro.distributions import biject_to
-from numpyro.infer.util import constrain_fn, potential_energy
+from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from slt._nodes import log_prob
 from slt._sites import as_jax, check_latent, check_observed, inspect, is_factor, without_support_warnings
@@ -36,6 +36,7 @@ class Target:
     log_lik: Callable[[Any, Any], Any]
     draw_prior: Callable[[Any, Any], Any]
     constrain: Callable[[Any, Any], Mapping[str, Any]]
+    unconstrain: Callable[[Any, Any], Any]  # of one draw by name, to the vector
     dimension: int
     size: int
 
@@ -114,7 +115,10 @@ def _of_triple(triple: Triple, arguments: Callable[[Any], Any], data: Any) -> Ta
         args, _ = arguments(data)
         return log_density(triple, constrain(u, data), *args).sum()
 
-    return _flat(prior, lik, draw, constrain, data)
+    def unconstrain(w, data):
+        return {name: maps[name].inv(w[name]) for name in maps}
+
+    return _flat(prior, lik, draw, (constrain, unconstrain), data)
 
 
 def _of_model(model: Callable[..., Any], arguments: Callable[[Any], Any], data: Any) -> Target:
@@ -148,10 +152,14 @@ def _of_model(model: Callable[..., Any], arguments: Callable[[Any], Any], data: 
                 total = total + terms.sum()
         return total
 
-    return _flat(prior, lik, draw, constrain, data)
+    def unconstrain(w, data):
+        args, kwargs = arguments(data)
+        return unconstrain_fn(seeded, args, kwargs, w)
+
+    return _flat(prior, lik, draw, (constrain, unconstrain), data)
 
 
-def _flat(prior: Any, lik: Any, draw: Any, constrain: Any, data: Any) -> Target:
+def _flat(prior: Any, lik: Any, draw: Any, maps: Any, data: Any) -> Target:
     """The functions of named unconstrained arrays as functions of one vector."""
     with without_support_warnings():
         example = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(draw, jax.random.key(0), data))
@@ -168,7 +176,8 @@ def _flat(prior: Any, lik: Any, draw: Any, constrain: Any, data: Any) -> Target:
         quietly(prior),
         quietly(lik),
         lambda key, data: ravel_pytree(draw(key, data))[0],
-        quietly(constrain),
+        quietly(maps[0]),
+        lambda w, data: ravel_pytree(maps[1]({name: w[name] for name in example}, data))[0],
         vector.size,
         sum(math.prod(a.shape) for a in data),
     )
