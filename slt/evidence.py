@@ -102,14 +102,15 @@ def free_energy(
     A posterior with one mode, near to normal (regression, most regular models with data), takes milliseconds: climbs
     from the prior end at one place, and importance sampling and bridge sampling around it agree. Everything else
     (mixtures, singular and hierarchical models, many modes) is tempered: sequential Monte Carlo from the prior has one
-    estimate, bridge sampling from its particles another. Then modes are sought, and the mass around each is measured. Where particles of the prior never meet a mode that holds mass, the
-    posterior jumps along $\beta$ (a first-order transition), and tempering is wrong by nats at any budget. What no
-    climb finds either, a needle without slopes, no method sees.
+    estimate, bridge sampling from its particles another. Then modes are sought, and the mass around each is measured.
+    Where particles of the prior never meet a mode that holds mass, the posterior jumps along $\beta$ (a first-order
+    transition), and tempering is wrong by nats at any budget. What no climb finds either, a needle without slopes, no
+    method sees. With chains at hand, `free_energy_from` is right for what they have visited.
 
     **Arguments:** as in `tempered_smc`. `method`: `"auto"`, or `"tempered"` to leave the fast way out.
     **Returns:** `FreeEnergy`: the better of the two estimates; `diagnostics` has `estimates` by method, `agreement`
-    (their difference in standard errors) and, if tempered, `modes` (the masses around modes) and `ladder`. If the two contradict each
-    other, or a mode was missed, `value` and `se` are `nan`, and `problems` says what was found.
+    (their difference in standard errors) and, if tempered, `modes` (the masses around modes) and `ladder`. If the two
+    contradict each other, or a mode was missed, `value` and `se` are `nan`, and `problems` says what was found.
     **Raises:** as in `tempered_smc`; warns (`SltWarning`) with every problem.
     **Source:** Meng and Wong (1996); Del Moral, Doucet and Jasra (2006); Grosse, Ghahramani and Adams (2015) for bounds
     from both sides.
