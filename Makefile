@@ -44,7 +44,7 @@ book: _build/html/.stamp
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
 test: _build/html/.stamp notebooks
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 serve: _build/html/.stamp
 	@echo "The book is at http://localhost:$(PORT) (stop with Ctrl-C)"

@@ -14,7 +14,7 @@ from slt.samplers._mixture import NormalMixture
 from slt.samplers._reduced_rank import ReducedRank
 from slt.triple import Posterior
 
-__all__ = ["NormalMixture", "ReducedRank", "sample", "step"]
+__all__ = ["NormalMixture", "ReducedRank", "run", "sample", "step"]
 
 
 def step(key: jax.Array, w: Mapping[str, Any], model: Any, *data: Any, beta: Any = 1.0) -> dict[str, Any]:
@@ -39,7 +39,23 @@ def step(key: jax.Array, w: Mapping[str, Any], model: Any, *data: Any, beta: Any
 
 
 @partial(jax.jit, static_argnames=("model", "draws", "chains", "thin"))
-def _run(key, data, beta, *, model, draws, chains, thin) -> Any:
+def run(
+    key: jax.Array, data: Any, *, model: Any, beta: Any = 1.0, draws: int = 1000, chains: int = 4, thin: int = 5
+) -> Any:
+    r"""The chains alone: the pure core of `sample`, for `jit` and for `vmap` over data sets.
+
+    $$w^{(1)}, w^{(2)}, \dots \quad\text{with}\quad w^{(t+1)} = \text{sweep}^{\text{thin}}(w^{(t)})$$
+
+    **Arguments:** as in `sample`; `data` is a tuple of floating arrays. Nothing is checked and nothing is judged.
+    **Returns:** name to array `(chains, draws, ...)`.
+    **Source:** Geman and Geman (1984).
+
+    >>> x, y = jnp.zeros((7, 5, 3)), jnp.zeros((7, 5, 2))  # seven data sets
+    >>> keys, model = jax.random.split(jax.random.key(0), 7), ReducedRank(rank=1)
+    >>> jax.vmap(lambda key, *data: run(key, data, model=model, draws=8, chains=2))(keys, x, y)["B"].shape
+    (7, 2, 8, 2, 1)
+    """
+
     def round_(w, key):
         def sweep(w, key):
             return step(key, w, model, *data, beta=beta), None
@@ -88,6 +104,6 @@ def sample(
         if bad := int((~np.isfinite(np.asarray(a))).sum()):
             raise ValueError(f"data array {position}: {bad} of {a.size} entries are NaN or infinite. Drop them.")
     model.check(arrays, beta)
-    w = _run(key, arrays, jnp.asarray(beta, float), model=model, draws=draws, chains=chains, thin=thin)
+    w = run(key, arrays, model=model, beta=jnp.asarray(beta, float), draws=draws, chains=chains, thin=thin)
     flat = {name: a.reshape(-1, *a.shape[2:]) for name, a in w.items()}
     return _chains.judge(model.triple(*arrays), flat, arrays, beta=beta, chains=chains)
