@@ -125,14 +125,19 @@ def _measure(key: Any, target: Any, data: Any, beta: float, at: np.ndarray, spre
     return Mode(at, log_evidence, se, effective_weights(ratio), pareto_k(ratio[alive]), -log_lik[chosen])
 
 
-def starts(key: Any, target: Any, data: Any, climb: Any, beta: float) -> np.ndarray:
-    """Where climbs begin: the highest particles, some others, and draws from the prior."""
+def starts(key: Any, target: Any, data: Any, climb: Any, beta: float, ends: np.ndarray) -> np.ndarray:
+    """Where climbs begin: the highest particles, some others, draws from the prior, and ends of earlier climbs."""
     u = np.asarray(climb.u.reshape(-1, target.dimension))
     height = np.asarray(climb.log_prior + beta * climb.log_lik).ravel()
     best = np.argsort(height)[::-1][:STARTS]
     some = np.linspace(0, len(u) - 1, STARTS).astype(int)
     prior = _from_prior(key, target, data)
-    return np.concatenate([u[best], u[some], np.asarray(prior)])
+    chosen = np.concatenate([u[best], u[some], np.asarray(prior)])
+    spread, new = chosen.std(0), []
+    for end in ends:  # the highest first
+        if len(new) < STARTS and all((np.abs(end - other) > 0.05 * spread).any() for other in new):
+            new.append(end)
+    return np.concatenate([chosen, *(a[None] for a in new)])
 
 
 def missed(modes: list[Mode], found: FreeEnergy, log_lik: np.ndarray, beta: float) -> list[str]:

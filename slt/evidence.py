@@ -125,9 +125,11 @@ def free_energy(
     density, data = _prepare(key, model, args, kwargs, beta, particles)
     if method not in ("auto", "tempered"):
         raise ValueError(f'method must be "auto" or "tempered"; got {method!r}.')
-    fast = _laplace.estimates(jax.random.fold_in(key, 1), density, data, beta) if method == "auto" else None
-    if fast is not None:
-        return _laplace.record(*fast)
+    ends = np.zeros((0, density.dimension))
+    if method == "auto":
+        fast, ends = _laplace.estimates(jax.random.fold_in(key, 1), density, data, beta)
+        if fast is not None:
+            return _laplace.record(*fast)
     keys = jax.random.split(key, 4)
     climb = _climb(keys[0], density, data, beta, particles)
     smc = _energy_of_islands(climb, beta)
@@ -135,7 +137,7 @@ def free_energy(
         _warn(smc)
         return smc
     bridge = _bridge(keys[1], density, data, beta, climb)
-    starts = _modes.starts(keys[2], density, data, climb, beta)
+    starts = _modes.starts(keys[2], density, data, climb, beta, ends)
     modes = _modes.explore(keys[3], density, data, beta, starts)
     better, other = (bridge, smc) if bridge.se < smc.se and bridge.ok else (smc, bridge)
     agreement = abs(smc.value - bridge.value) / np.hypot(smc.se, bridge.se)

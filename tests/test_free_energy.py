@@ -351,7 +351,7 @@ def test_the_fast_way_is_never_taken_where_it_would_be_wrong(model, data):
     # Two branches, two labels, a spike on a hill: one mode alone is off by up to log 2, log 3 and log 10. Kills: climbs
     # not compared (labels), wider proposals left out (the spike of weight 0.99 and 0.5, where all climbs end).
     density, arrays = evidence.target(model, data, {})
-    assert [_laplace.estimates(jax.random.key(s), density, arrays, 1.0) for s in range(20)] == [None] * 20
+    assert [_laplace.estimates(jax.random.key(s), density, arrays, 1.0)[0] for s in range(20)] == [None] * 20
 
 
 def test_from_a_fit():
