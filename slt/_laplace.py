@@ -2,10 +2,9 @@ r"""The fast way to a free energy: one mode, a Student proposal around it, two e
 
 Climbs from about as many draws of the prior as tempering starts from look for modes. If all of them end at one place,
 a Student distribution with its curvature, adapted once to the weights of its own draws, is the proposal. Importance
-sampling has one estimate, bridge sampling from Hamiltonian chains another. Mass that the curvature at the mode knows
-nothing of is looked for in two ways: by proposals that grow from one and a half to forty-five times as wide, and on the
-climbs, where they first pass a place that is typical of a normal with the curvature found there. Whatever looks wrong is
-answered by `None`.
+sampling has one estimate, bridge sampling from Hamiltonian chains another. Proposals that grow from one and a half to
+forty-five times as wide look for mass that the curvature at the mode knows nothing of. Whatever looks wrong is answered
+by `None`.
 """
 
 import warnings
@@ -21,62 +20,47 @@ from slt._arrays import MeanSE, SltWarning
 from slt._modes import FREEDOM, log_student
 from slt.energy import FreeEnergy, bridge_sampling, importance_sampling
 
-FEW, MANY, STEPS = 32, 1024, 100  # climbs to begin with, and if they agree; Newton steps of each at most
+STARTS, ROUND, STEPS = 1024, 64, 100  # climbs, by the round; Newton steps of each at most
 ARRIVED = 1e-8  # nats to be gained by a further step
 LARGEST = 64  # parameters, beyond which the curvature costs more than the tempering
 PILOT, DRAWS, CHAINS, ROUNDS = 512, 1024, 256, 4  # proposals to adapt to; then of each estimate; Hamiltonian chains
 SCALES, EACH = 2.0 ** np.arange(0.5, 6.5, 0.5), 128  # of wider proposals, and draws of each
 OUTSIDE, REACH = 1e-3, 12.0  # share of the evidence beyond REACH standard deviations of a normal's squared distance
-NEAR, ONE = 3.0, 0.1  # deviations within which a place is typical; squared distance within which ends are the same
+ONE = 0.1  # squared distance, by the curvature, within which two ends are the same
 TAIL, WORTH, AGREE = 0.5, 0.1, 3.0  # Pareto k, share of draws, standard errors: all of them stricter than a warning
 
 
 class Climbs(NamedTuple):
-    """Where climbs ended and whether at a minimum; where each first met a typical place, and the mass of its normal."""
+    """Where climbs ended, and whether at a minimum."""
 
-    ends: Any
-    values: Any
+    end: Any
+    value: Any
+    curvature: Any
     arrived: Any
-    passed: Any
-    log_mass: Any
 
 
 class Fit(NamedTuple):
-    """Log ratios of the joint density to the proposals, and squared distances of ends and passed places."""
+    """Log ratios of the joint density to the proposals."""
 
     importance: Any  # (DRAWS,) at the proposal
     proposals: Any  # (DRAWS,) at the proposal again, for the bridge
     chains: Any  # (CHAINS,) at draws of the posterior
     outside: Any  # (scales, EACH) at wider proposals, -inf inside
-    ends: Any  # by the curvature at the mode
-    passed: Any  # by the covariance of the proposal
 
 
 def newton(loss: Any, start: Any, spread: Any) -> Climbs:
     """A minimum by damped Newton steps."""
-    d = len(start)
 
     def look(u):
         return loss(u), jax.grad(loss)(u), jax.hessian(loss)(u)
 
-    def normal(at):
-        """Half the squared distance to the minimum of the local normal, and its log mass."""
-        value, gradient, curvature = at
-        chol = jnp.linalg.cholesky(curvature)
-        far = (jax.scipy.linalg.solve_triangular(chol, gradient, lower=True) ** 2).sum()
-        log_mass = far / 2 - value - jnp.log(jnp.diagonal(chol)).sum() + d / 2 * np.log(2 * np.pi)
-        return far < d + NEAR * np.sqrt(2 * d), log_mass  # false where the curvature is not positive
-
     def unfinished(state):
-        _, (value, _, _), _, gain, _, k = state
+        _, (value, _, _), _, gain, k = state
         return (k < STEPS) & (gain > ARRIVED) & jnp.isfinite(value)
 
     def step(state):
-        u, at, damping, gain, (met, passed, log_mass), k = state
+        u, at, damping, gain, k = state
         value, gradient, curvature = at
-        typical, mass = normal(at)
-        first = typical & ~met
-        seen = (met | typical, jnp.where(first, u, passed), jnp.where(first, mass, log_mass))
         chol = jnp.linalg.cholesky(curvature + damping * jnp.diag(spread**-2))
         move = -jax.scipy.linalg.cho_solve((chol, True), gradient)
         new = look(u + move)
@@ -85,22 +69,21 @@ def newton(loss: Any, start: Any, spread: Any) -> Climbs:
         gain = jnp.where(jnp.isfinite(promised) & (damping < 1e-2), promised, jnp.inf)
         u = jnp.where(better, u + move, u)
         at = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, at)
-        return u, at, jnp.where(better, damping / 10, damping * 10), gain, seen, k + 1
+        return u, at, jnp.where(better, damping / 10, damping * 10), gain, k + 1
 
     dtype = start.dtype
-    seen = (jnp.zeros((), bool), start, jnp.asarray(-jnp.inf, dtype))
-    state = (start, look(start), jnp.asarray(1e-3, dtype), jnp.asarray(jnp.inf, dtype), seen, 0)
-    u, (value, _, _), _, gain, (_, passed, log_mass), _ = jax.lax.while_loop(unfinished, step, state)
-    return Climbs(u, value, jnp.isfinite(value) & (gain <= ARRIVED), passed, log_mass)
+    state = (start, look(start), jnp.asarray(1e-3, dtype), jnp.asarray(jnp.inf, dtype), 0)
+    u, (value, _, curvature), _, gain, _ = jax.lax.while_loop(unfinished, step, state)
+    return Climbs(u, value, curvature, jnp.isfinite(value) & (gain <= ARRIVED))
 
 
-@partial(jax.jit, static_argnames=("target", "many"))
-def climbs(key: Any, target: Any, data: Any, beta: Any, *, many: int) -> Climbs:
-    """Newton climbs from `many` draws of the prior."""
-    starts = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, max(many, 128)))
+@partial(jax.jit, static_argnames="target")
+def climbs(key: Any, target: Any, data: Any, beta: Any) -> Climbs:
+    """A round of climbs from draws of the prior."""
+    starts = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, ROUND))
     loss, spread = partial(_loss, target, data, beta), starts.std(0)
     tile = max(1, _smc.TILE // (max(target.size, target.dimension) * target.dimension))
-    return jax.lax.map(lambda u: newton(loss, u, spread), starts[:many], batch_size=min(tile, many))
+    return jax.lax.map(lambda u: newton(loss, u, spread), starts, batch_size=min(tile, ROUND))
 
 
 def _loss(target, data, beta, u):
@@ -115,11 +98,9 @@ def _student(key, draws, at, chol):
 
 
 @partial(jax.jit, static_argnames="target")
-def fit(key: Any, target: Any, data: Any, beta: Any, found: Climbs) -> Fit:
+def fit(key: Any, target: Any, data: Any, beta: Any, mode: Any, curvature: Any) -> Fit:
     """All of it in one compiled program, which later data of the same shape use again."""
     keys, d = jax.random.split(key, 5), target.dimension
-    mode = found.ends[jnp.nanargmin(found.values)]
-    curvature = jax.hessian(partial(_loss, target, data, beta))(mode)
     half = jnp.linalg.inv(jnp.linalg.cholesky(curvature))  # NaN, and then no ratio is finite, where it is no mode
     narrow = half.T @ half
 
@@ -162,27 +143,25 @@ def fit(key: Any, target: Any, data: Any, beta: Any, found: Climbs) -> Fit:
 
     scales = jnp.asarray(SCALES, mode.dtype)
     outside = jax.vmap(look)(jax.random.split(keys[4], len(SCALES)), scales)
-    ends, passed = squares(found.ends, mode, chol), squares(found.passed, mean, wide)
-    return Fit(r[:DRAWS], r[DRAWS:], met, outside, ends, passed)
+    return Fit(r[:DRAWS], r[DRAWS:], met, outside)
 
 
-def estimates(
-    key: Any, target: Any, data: Any, beta: float
-) -> tuple[tuple[FreeEnergy, FreeEnergy] | None, np.ndarray]:
+def estimates(key: Any, target: Any, data: Any, beta: float) -> tuple[tuple[FreeEnergy, FreeEnergy] | None, np.ndarray]:
     """Importance and bridge sampling around the one mode, or `None` where that is not safe, and where climbs ended."""
     d = target.dimension
     if d > LARGEST:
         return None, np.zeros((0, d))
-    key_few, key_many, key_fit = jax.random.split(key, 3)
-    at = jnp.asarray(beta, float)
-    for key_climbs, many in ((key_few, FEW), (key_many, MANY)):
-        tops = climbs(key_climbs, target, data, at, many=many)
-        ends = np.asarray(tops.ends)[np.argsort(np.asarray(tops.values))]
-        if not np.asarray(tops.arrived).all():
-            return None, ends
-        found = Fit(*map(np.asarray, fit(key_fit, target, data, at, tops)))
-        if not (found.ends < ONE).all():
-            return None, ends
+    key_climbs, key_fit = jax.random.split(key)
+    at, tops = jnp.asarray(beta, float), []
+    for k in jax.random.split(key_climbs, STARTS // ROUND):
+        tops.append(Climbs(*map(np.asarray, climbs(k, target, data, at))))
+        first, last = tops[0], tops[-1]
+        away = last.end - first.end[0]
+        apart = np.einsum("si,ij,sj->s", away, first.curvature[0], away)
+        if not (last.arrived.all() and (apart < ONE).all()):
+            return None, _ends(tops)
+    ends = _ends(tops[:1])
+    found = Fit(*map(np.asarray, fit(key_fit, target, data, at, first.end[0], first.curvature[0])))
     alive = all(np.isfinite(a).all() for a in (found.importance, found.proposals, found.chains))
     if not alive:
         return None, ends
@@ -191,7 +170,6 @@ def estimates(
         first = importance_sampling(found.importance, beta=beta)
         second = bridge_sampling(found.chains, found.proposals, beta=beta)
     share = np.exp(found.outside + beta * first.value).mean(1).max()
-    shoulder = np.asarray(tops.log_mass)[found.passed > d + REACH * np.sqrt(2 * d)].max(initial=-np.inf)
     good = (
         first.ok
         and second.ok
@@ -199,9 +177,14 @@ def estimates(
         and first.diagnostics["ess"] > WORTH * DRAWS
         and abs(first.value - second.value) < AGREE * np.hypot(first.se, second.se)
         and share < OUTSIDE
-        and shoulder + beta * first.value < np.log(OUTSIDE)
     )
     return ((first, second) if good else None), ends
+
+
+def _ends(tops: list[Climbs]) -> np.ndarray:
+    """The ends of climbs that arrived, the highest first."""
+    ends, values, arrived = (np.concatenate([getattr(t, name) for t in tops]) for name in ("end", "value", "arrived"))
+    return ends[arrived][np.argsort(values[arrived])]
 
 
 def record(a: FreeEnergy, b: FreeEnergy) -> FreeEnergy:

@@ -139,9 +139,10 @@ def free_energy(
     bridge = _bridge(keys[1], density, data, beta, climb)
     starts = _modes.starts(keys[2], density, data, climb, beta, ends)
     modes = _modes.explore(keys[3], density, data, beta, starts)
-    better, other = (bridge, smc) if bridge.se < smc.se and bridge.ok else (smc, bridge)
+    sharper = bridge.se < smc.se and bridge.ok and not _modes.several(modes, smc.log_evidence)
+    better, other = (bridge, smc) if sharper else (smc, bridge)
     agreement = abs(smc.value - bridge.value) / np.hypot(smc.se, bridge.se)
-    refusals = _modes.missed(modes, better, np.asarray(climb.log_lik), beta)
+    refusals = _modes.missed(modes, better, climb, beta)
     if not agreement < AGREE and bridge.ok and smc.ok:
         refusals.append(
             f"tempered SMC gives {smc.value:.3f} ± {smc.se:.3f} and bridge sampling {bridge.value:.3f} ± "

@@ -1,5 +1,7 @@
 """The free energy of a model in one call: two estimates against exact values, and what must be refused."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,7 +63,9 @@ def test_errors_are_small_and_nothing_is_refused_without_need(runs):
         truth = -TARGETS[name].log_evidence(beta) / beta
         assert all(f.ok for f in found), (name, beta)
         assert beta * np.sqrt(np.mean([(f.value - truth) ** 2 for f in found])) < {"regression": 0.01}.get(name, 0.03)
-        assert all(f.se == min(e.se for e in f.diagnostics["estimates"].values()) for f in found)
+        if_one_mode = [f for f in found if len(f.diagnostics["modes"]) == 1]
+        assert name == "singular" or len(if_one_mode) == SEEDS
+        assert all(f.se == min(e.se for e in f.diagnostics["estimates"].values()) for f in if_one_mode)
 
 
 def test_the_oracle_of_five_numbers(runs):
@@ -129,7 +133,8 @@ def test_modes_that_carry_mass_are_all_counted():
     assert 0.1 < share < 0.9
     found = free_energy(jax.random.key(4), two_means, x)
     assert found.ok
-    assert abs(found.value + exact.log_evidence) < 4 * found.se < 0.2
+    assert abs(found.value + exact.log_evidence) < 4 * found.se < 0.3
+    assert found.se == found.diagnostics["estimates"]["tempered SMC"].se  # that of the bridge knows only its particles
 
 
 DIMENSION = 20
@@ -354,6 +359,33 @@ def test_the_fast_way_is_never_taken_where_it_would_be_wrong(model, data):
     assert [_laplace.estimates(jax.random.key(s), density, arrays, 1.0)[0] for s in range(20)] == [None] * 20
 
 
+def basins(x, centres, log_weights, scales):
+    """One observation of a mixture with known evidence: as a function of w, two peaks on a wide normal prior."""
+    w = numpyro.sample("w", dist.Normal(0, 5).expand([2]).to_event(1))
+    parts = dist.Normal(w + centres, scales[:, None]).to_event(1)
+    numpyro.sample("x", dist.MixtureSameFamily(dist.Categorical(logits=log_weights), parts), obs=x)
+
+
+@pytest.mark.parametrize(("far", "narrow"), [(10.0, 0.2), (23.0, 1.0)])
+def test_a_second_basin_that_few_draws_of_the_prior_lead_to(far, narrow):
+    # Three tenths of the posterior behind two or one in a hundred draws of the prior. Kills: 16 climbs in place of 1024
+    # (taken for one mode, wrong by log(0.7) at an error of 0.01), the ends of the climbs not looked at (the same), and
+    # the bridge's error believed in spite of two modes. A right error is exceeded five-fold in no run of 20.
+    centres, scales = np.array([[0.0, 0.0], [-far, 0.0]]), np.array([1.0, narrow])
+    alone = np.array([stats.norm(0, np.hypot(s, 5)).logpdf(c).sum() for c, s in zip(centres, scales, strict=True)])
+    log_weights = np.log([0.7, 0.3]) - alone
+    truth = np.log(np.exp(log_weights).sum())
+    data = (np.zeros(2), centres, log_weights - truth, scales)
+    density, arrays = evidence.target(basins, data, {})
+    assert [_laplace.estimates(jax.random.key(s), density, arrays, 1.0)[0] for s in range(20)] == [None] * 20
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SltWarning)
+        found = [free_energy(jax.random.key(s), basins, *data) for s in range(20)]
+    kept = [f for f in found if np.isfinite(f.value)]
+    assert len(kept) >= 3
+    assert all(abs(f.value - truth) < 5 * f.se for f in kept)
+
+
 def test_from_a_fit():
     # Exact draws of the regression at beta = 0.7. Kills: beta left out of the joint density or of the value.
     case, errors = TARGETS["regression"], []
@@ -390,3 +422,8 @@ def test_a_fit_of_a_positive_parameter_and_what_is_refused():
             slt.free_energy_from(jax.random.key(0), model, slt.Posterior(draws, None), x)
     with pytest.warns(SltWarning, match="effective draws"):  # chains that wander, sorted to the extreme
         slt.free_energy_from(jax.random.key(0), model, slt.Posterior({"s": np.sort(s)}, None), x)
+    moved = np.concatenate([s[:2000], 1.5 * s[2000:]])  # kills: the halves not compared
+    with pytest.warns(SltWarning, match="errors apart: they are not draws of one posterior"):
+        found = slt.free_energy_from(jax.random.key(0), model, slt.Posterior({"s": moved}, None), x)
+    assert not found.ok
+    assert found.diagnostics["agreement"] > 4
