@@ -353,8 +353,8 @@ UNSAFE = [
 
 @pytest.mark.parametrize(("model", "data"), UNSAFE)
 def test_the_fast_way_is_never_taken_where_it_would_be_wrong(model, data):
-    # Two branches, two labels, a spike on a hill: one mode alone is off by up to log 2, log 3 and log 10. Kills: climbs
-    # not compared (labels), wider proposals left out (the spike of weight 0.99 and 0.5, where all climbs end).
+    # Two branches, two labels, a spike on a hill: one mode alone is off by up to log 2, log 3 and log 10. Kills: the
+    # ends of the climbs not compared (taken on the two branches).
     density, arrays = evidence.target(model, data, {})
     assert [_laplace.estimates(jax.random.key(s), density, arrays, 1.0)[0] for s in range(20)] == [None] * 20
 
@@ -422,7 +422,7 @@ def test_a_fit_of_a_positive_parameter_and_what_is_refused():
             slt.free_energy_from(jax.random.key(0), model, slt.Posterior(draws, None), x)
     with pytest.warns(SltWarning, match="effective draws"):  # chains that wander, sorted to the extreme
         slt.free_energy_from(jax.random.key(0), model, slt.Posterior({"s": np.sort(s)}, None), x)
-    moved = np.concatenate([s[:2000], 1.5 * s[2000:]])  # kills: the halves not compared
+    moved = np.concatenate([s[:2000], 5 * s[2000:]])  # kills: the halves not compared
     with pytest.warns(SltWarning, match="errors apart: they are not draws of one posterior"):
         found = slt.free_energy_from(jax.random.key(0), model, slt.Posterior({"s": moved}, None), x)
     assert not found.ok
