@@ -42,6 +42,7 @@ _FUNCTIONS = {
     "bic": "energy",
     "log_bayes_factor": "energy",
     "free_energy": "evidence",
+    "free_energy_from": "_from_fit",
     "tempered_smc": "evidence",
     "sbic": "energy",
     "wbic": "energy",
@@ -113,6 +114,7 @@ __all__ = [
     "exact_cv",
     "experiment",
     "free_energy",
+    "free_energy_from",
     "functional_variance",
     "generalization_loss",
     "gibbs_loss",
@@ -171,6 +173,7 @@ if TYPE_CHECKING:
     from slt._compare import Comparison, compare
     from slt._criteria import Criteria, criteria
     from slt._cumulants import BayesQuartet, bayes_quartet, cumulant_function, gibbs_loss
+    from slt._from_fit import free_energy_from
     from slt._observations import observations
     from slt._point import aic, dic, tic
     from slt._refit import Refit, exact_cv, refit

@@ -23,9 +23,10 @@ WORST = 1e-3  # curvature below this share of the particles' is taken for none: 
 
 
 class Mode(NamedTuple):
-    """A mode `at`: log of the mass around it with its error, and energies (-log-likelihood) of draws from it."""
+    """A mode `at`, `chol` wide: log of the mass around it with its error, and energies (-log-likelihood) of draws."""
 
     at: np.ndarray
+    chol: np.ndarray
     log_evidence: float
     se: float
     ess: float
@@ -111,33 +112,44 @@ def _measure(key: Any, target: Any, data: Any, beta: float, at: np.ndarray, spre
     scaled = curvature * np.outer(spread, spread)
     values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
     factor = spread[:, None] * vectors / np.sqrt(np.maximum(values, WORST))
-    chol = np.linalg.cholesky(factor @ factor.T + 1e-14 * np.diag(spread**2))
+    chol = np.linalg.qr(factor.T, mode="r").T  # the Cholesky factor of factor @ factor.T, up to signs
+    chol = chol * np.where(np.diag(chol) < 0, -1.0, 1.0)
     ratio, log_lik = (
         np.asarray(a, np.float64) for a in student(key, target, data, beta, u, jnp.asarray(chol, u.dtype))
     )
     alive = np.isfinite(ratio)
     if alive.sum() < 25:
-        return Mode(at, -np.inf, np.inf, 0.0, np.inf, np.array([]))
+        return Mode(at, chol, -np.inf, np.inf, 0.0, np.inf, np.array([]))
     w = np.exp(ratio - ratio[alive].max())
     log_evidence = float(np.log(w.mean()) + ratio[alive].max())
     se = float(w.std() / w.mean() / np.sqrt(len(w)))
     chosen = np.searchsorted(np.cumsum(w), (np.arange(len(w)) + 0.5) / len(w) * w.sum()).clip(max=len(w) - 1)
-    return Mode(at, log_evidence, se, effective_weights(ratio), pareto_k(ratio[alive]), -log_lik[chosen])
+    return Mode(at, chol, log_evidence, se, effective_weights(ratio), pareto_k(ratio[alive]), -log_lik[chosen])
 
 
-def starts(key: Any, target: Any, data: Any, climb: Any, beta: float) -> np.ndarray:
-    """Where climbs begin: the highest particles, some others, and draws from the prior."""
+def starts(key: Any, target: Any, data: Any, climb: Any, beta: float, ends: np.ndarray) -> np.ndarray:
+    """Where climbs begin: the highest particles, some others, draws from the prior, and ends of earlier climbs."""
     u = np.asarray(climb.u.reshape(-1, target.dimension))
     height = np.asarray(climb.log_prior + beta * climb.log_lik).ravel()
     best = np.argsort(height)[::-1][:STARTS]
     some = np.linspace(0, len(u) - 1, STARTS).astype(int)
     prior = _from_prior(key, target, data)
-    return np.concatenate([u[best], u[some], np.asarray(prior)])
+    chosen = np.concatenate([u[best], u[some], np.asarray(prior)])
+    spread, new = chosen.std(0), []
+    for end in ends:  # the highest first
+        if len(new) < STARTS and all((np.abs(end - other) > 0.05 * spread).any() for other in new):
+            new.append(end)
+    return np.concatenate([chosen, *(a[None] for a in new)])
 
 
-def missed(modes: list[Mode], found: FreeEnergy, log_lik: np.ndarray, beta: float) -> list[str]:
+def several(modes: list[Mode], log_z: float) -> bool:
+    """Whether two modes hold mass: how many particles each got is then in the error of their ladder alone."""
+    return sum(m.log_evidence - log_z > np.log(MISSED) for m in modes) > 1
+
+
+def missed(modes: list[Mode], found: FreeEnergy, climb: Any, beta: float) -> list[str]:
     """A sentence if a mode holds mass that the particles do not."""
-    log_z, energy = found.log_evidence, -log_lik.ravel()
+    log_z, energy = found.log_evidence, -np.asarray(climb.log_lik).ravel()
     for m in modes:
         if m.energy.size == 0:
             continue
@@ -157,4 +169,19 @@ def missed(modes: list[Mode], found: FreeEnergy, log_lik: np.ndarray, beta: floa
                 f"particles alone have {found.value:.3f}. Add the evidences of the phases, each by bridge sampling "
                 "from chains that start in it, or use a prior that tells them apart."
             ]
+        held, held_se = _held(m, np.asarray(climb.u))
+        share = float(np.exp(min(excess, 0.0)))
+        if sure and share > MISSED and share - held > 4 * np.hypot(share * np.hypot(m.se, beta * found.se), held_se):
+            return [
+                f"a mode of the posterior holds {share:.0%} of the evidence and {held:.1%} of the particles: too few "
+                "draws of the prior lead to it. Use more particles, or bridge sampling from chains that start in it."
+            ]
     return []
+
+
+def _held(mode: Mode, u: np.ndarray) -> tuple[float, float]:
+    """The share of the particles in the ellipsoid around a mode, and its error from their islands."""
+    d = u.shape[-1]
+    z = np.linalg.solve(mode.chol, (u.reshape(-1, d) - mode.at).T)
+    inside = ((z**2).sum(0) <= d + REACH * np.sqrt(2 * d)).reshape(u.shape[:2]).mean(1)
+    return float(inside.mean()), float(inside.std(ddof=1) / np.sqrt(len(inside)))

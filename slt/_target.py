@@ -19,7 +19,7 @@ import numpyro.distributions as dist
 from jax.flatten_util import ravel_pytree
 from numpyro import handlers
 from numpyro.distributions import biject_to
-from numpyro.infer.util import constrain_fn, potential_energy
+from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from slt._nodes import log_prob
 from slt._sites import as_jax, check_latent, check_observed, inspect, is_factor, without_support_warnings
@@ -37,6 +37,7 @@ class Target:
     log_lik: Callable[[Any, Any], Any]  # their sum
     draw_prior: Callable[[Any, Any], Any]
     constrain: Callable[[Any, Any], Mapping[str, Any]]
+    unconstrain: Callable[[Any, Any], Any]  # of one draw by name, to the vector
     dimension: int
     size: int
 
@@ -115,7 +116,10 @@ def _of_triple(triple: Triple, arguments: Callable[[Any], Any], data: Any) -> Ta
         args, _ = arguments(data)
         return log_density(triple, constrain(u, data), *args)
 
-    return _flat(prior, terms, draw, constrain, data)
+    def unconstrain(w, data):
+        return {name: maps[name].inv(w[name]) for name in maps}
+
+    return _flat(prior, terms, draw, (constrain, unconstrain), data)
 
 
 def _of_model(model: Callable[..., Any], arguments: Callable[[Any], Any], data: Any) -> Target:
@@ -149,10 +153,14 @@ def _of_model(model: Callable[..., Any], arguments: Callable[[Any], Any], data: 
                 found.append(of_site.ravel())
         return jnp.concatenate(found)
 
-    return _flat(prior, terms, draw, constrain, data)
+    def unconstrain(w, data):
+        args, kwargs = arguments(data)
+        return unconstrain_fn(seeded, args, kwargs, w)
+
+    return _flat(prior, terms, draw, (constrain, unconstrain), data)
 
 
-def _flat(prior: Any, terms: Any, draw: Any, constrain: Any, data: Any) -> Target:
+def _flat(prior: Any, terms: Any, draw: Any, maps: Any, data: Any) -> Target:
     """The functions of named unconstrained arrays as functions of one vector."""
     with without_support_warnings():
         example = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(draw, jax.random.key(0), data))
@@ -171,7 +179,8 @@ def _flat(prior: Any, terms: Any, draw: Any, constrain: Any, data: Any) -> Targe
         by_observation,
         lambda u, data: by_observation(u, data).sum(),
         lambda key, data: ravel_pytree(draw(key, data))[0],
-        quietly(constrain),
+        quietly(maps[0]),
+        lambda w, data: ravel_pytree(maps[1]({name: w[name] for name in example}, data))[0],
         vector.size,
         sum(math.prod(a.shape) for a in data),
     )

@@ -1,5 +1,7 @@
 """The free energy of a model in one call: two estimates against exact values, and what must be refused."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from numpyro import handlers
 from scipy import stats
 
 import slt
-from slt import SltWarning, Triple, _smc, energy, evidence, free_energy, quadrature, tempered_smc
+from slt import SltWarning, Triple, _laplace, _smc, energy, evidence, free_energy, quadrature, tempered_smc
 from slt.evidence import Tempered
 
 NORMAL = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
@@ -59,7 +61,9 @@ def test_errors_are_small_and_nothing_is_refused_without_need(runs):
         truth = -TARGETS[name].log_evidence(beta) / beta
         assert all(f.ok for f in found), (name, beta)
         assert beta * np.sqrt(np.mean([(f.value - truth) ** 2 for f in found])) < {"regression": 0.01}.get(name, 0.03)
-        assert all(f.se == min(e.se for e in f.diagnostics["estimates"].values()) for f in found)
+        if_one_mode = [f for f in found if len(f.diagnostics["modes"]) == 1]
+        assert name == "singular" or len(if_one_mode) == SEEDS
+        assert all(f.se == min(e.se for e in f.diagnostics["estimates"].values()) for f in if_one_mode)
 
 
 def test_the_oracle_of_five_numbers(runs):
@@ -127,7 +131,8 @@ def test_modes_that_carry_mass_are_all_counted():
     assert 0.1 < share < 0.9
     found = free_energy(jax.random.key(4), two_means, x)
     assert found.ok
-    assert abs(found.value + exact.log_evidence) < 4 * found.se < 0.2
+    assert abs(found.value + exact.log_evidence) < 4 * found.se < 0.3
+    assert found.se == found.diagnostics["estimates"]["tempered SMC"].se  # that of the bridge knows only its particles
 
 
 DIMENSION = 20
@@ -290,6 +295,8 @@ def test_bad_options_are_named():
         free_energy(NORMAL, X, 3)
     with pytest.raises(ValueError, match="beta must be a positive number"):
         free_energy(jax.random.key(0), NORMAL, X, beta=0.0)
+    with pytest.raises(ValueError, match='method must be "tempered" or "laplace"; got'):
+        free_energy(jax.random.key(0), NORMAL, X, method="smc")
     with pytest.raises(ValueError, match="a multiple of 16, at least 512; got 1000"):
         free_energy(jax.random.key(0), NORMAL, X, particles=1000)
 
@@ -312,3 +319,114 @@ def test_a_prior_that_never_meets_the_data_is_refused():
     with pytest.warns(SltWarning, match=r"in 16 of 16 islands no draw of the prior gives the data a positive density"):
         found = free_energy(jax.random.key(10), upper_bound, np.array([99.9999, 1.0]))
     assert np.isnan(found.value)
+
+
+def test_the_fast_way_covers_the_truth_and_is_taken():
+    # 24 seeds: four standard deviations of a share of 95.4 % are 0.172; the mean of (estimate - truth)/error has one of
+    # 1/sqrt(24). Kills: the log-determinant or the constant of the Student proposal left out, a fallback that is always
+    # taken, data as constants of the program.
+    data, truth = TARGETS["regression"].data, -TARGETS["regression"].log_evidence(1.0)
+    found = [free_energy(jax.random.key(s), regression, *data, method="laplace") for s in range(SEEDS)]
+    assert all(set(f.diagnostics["estimates"]) == {"importance sampling", "bridge sampling"} for f in found)
+    for name in ("importance sampling", "bridge sampling"):
+        z = np.array(
+            [(f.diagnostics["estimates"][name].mean - truth) / f.diagnostics["estimates"][name].se for f in found]
+        )
+        assert (np.abs(z) < 2).mean() > 0.954 - 0.172
+        assert abs(z.mean()) < 4 / np.sqrt(SEEDS)
+    before = _laplace.fit._cache_size()
+    x, y = data
+    moved = free_energy(jax.random.key(0), regression, x, y + 0.5, method="laplace")
+    assert _laplace.fit._cache_size() == before
+    assert abs(moved.value + float(slt.conjugate.log_evidence(TARGETS["regression"].family, x, y + 0.5))) < 5 * moved.se
+
+
+LABELS = (np.concatenate([np.random.default_rng(3).normal(m, 1, 10) for m in (-2.5, 2.5)]),)
+UNSAFE = [
+    (MODELS["singular"], TARGETS["singular"].data),
+    (two_means, LABELS),
+    *((needle, (np.zeros(DIMENSION), np.asarray(weight))) for weight in (0.99, 0.5, 0.1)),
+]
+
+
+def fast(key, density, arrays):
+    top, _ = _laplace.search(key, density, arrays, 1.0)
+    return None if top is None else _laplace.estimates(key, density, arrays, 1.0, top)
+
+
+@pytest.mark.parametrize(("model", "data"), UNSAFE)
+def test_the_fast_way_is_never_taken_where_it_would_be_wrong(model, data):
+    # Two branches, two labels, a spike on a hill: one mode alone is off by up to log 2, log 3 and log 10. Kills: the
+    # ends of the climbs not compared (taken on the two branches).
+    density, arrays = evidence.target(model, data, {})
+    assert [fast(jax.random.key(s), density, arrays) for s in range(20)] == [None] * 20
+
+
+def basins(x, centres, log_weights, scales):
+    """One observation of a mixture with known evidence: as a function of w, two peaks on a wide normal prior."""
+    w = numpyro.sample("w", dist.Normal(0, 5).expand([2]).to_event(1))
+    parts = dist.Normal(w + centres, scales[:, None]).to_event(1)
+    numpyro.sample("x", dist.MixtureSameFamily(dist.Categorical(logits=log_weights), parts), obs=x)
+
+
+@pytest.mark.parametrize(("far", "narrow"), [(10.0, 0.2), (23.0, 1.0)])
+def test_a_second_basin_that_few_draws_of_the_prior_lead_to(far, narrow):
+    # Three tenths of the posterior behind two or one in a hundred draws of the prior. Kills: 16 climbs in place of 1024
+    # (taken for one mode, wrong by log(0.7) at an error of 0.01), the ends of the climbs not looked at (the same), and
+    # the bridge's error believed in spite of two modes. A right error is exceeded five-fold in no run of 20.
+    centres, scales = np.array([[0.0, 0.0], [-far, 0.0]]), np.array([1.0, narrow])
+    alone = np.array([stats.norm(0, np.hypot(s, 5)).logpdf(c).sum() for c, s in zip(centres, scales, strict=True)])
+    log_weights = np.log([0.7, 0.3]) - alone
+    truth = np.log(np.exp(log_weights).sum())
+    data = (np.zeros(2), centres, log_weights - truth, scales)
+    density, arrays = evidence.target(basins, data, {})
+    assert [fast(jax.random.key(s), density, arrays) for s in range(20)] == [None] * 20
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SltWarning)
+        found = [free_energy(jax.random.key(s), basins, *data) for s in range(20)]
+    kept = [f for f in found if np.isfinite(f.value)]
+    assert len(kept) >= 3
+    assert all(abs(f.value - truth) < 5 * f.se for f in kept)
+
+
+def test_from_a_fit():
+    # Exact draws of the regression at beta = 0.7. Kills: beta left out of the joint density or of the value.
+    case, errors = TARGETS["regression"], []
+    for seed in range(SEEDS):
+        draws = {"w": case.draws(np.random.default_rng(seed), 0.7, 1000)}
+        fit = slt.Posterior(draws, None, 0.7)
+        found = slt.free_energy_from(jax.random.key(seed), regression, fit, *case.data)
+        errors.append((found.value + case.log_evidence(0.7) / 0.7) / found.se)
+    assert (np.abs(errors) < 2).mean() > 0.954 - 0.172
+    assert abs(np.mean(errors)) < 4 / np.sqrt(SEEDS)
+
+
+def test_a_fit_of_a_positive_parameter_and_what_is_refused():
+    # x ~ Exponential with mean s, s ~ InverseGamma: conjugate, Z in closed form. Kills: the Jacobian left out.
+    x = np.array([0.5, 4.0, 2.2])
+
+    def model(x):
+        s = numpyro.sample("s", dist.InverseGamma(3.0, 2.0))
+        numpyro.sample("x", dist.Exponential(1 / s).expand([len(x)]), obs=x)
+
+    from scipy.special import gammaln
+
+    a, b = 3.0 + len(x), 2.0 + x.sum()
+    truth = -(3 * np.log(2.0) - gammaln(3.0) + gammaln(a) - a * np.log(b))
+    s = stats.invgamma(a, scale=b).rvs(4000, random_state=1)
+    found = slt.free_energy_from(jax.random.key(0), model, slt.Posterior({"s": s}, None), x)
+    assert abs(found.value - truth) < 4 * found.se < 0.05
+    for draws, message in (
+        ({"t": s}, "lacks draws of s"),
+        ({"s": s[:20]}, "50 draws of each of 1"),
+        ({"s": -s}, "4000 of 4000 draws lie outside"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            slt.free_energy_from(jax.random.key(0), model, slt.Posterior(draws, None), x)
+    with pytest.warns(SltWarning, match="effective draws"):  # chains that wander, sorted to the extreme
+        slt.free_energy_from(jax.random.key(0), model, slt.Posterior({"s": np.sort(s)}, None), x)
+    moved = np.concatenate([s[:2000], 5 * s[2000:]])  # kills: the halves not compared
+    with pytest.warns(SltWarning, match="errors apart: they are not draws of one posterior"):
+        found = slt.free_energy_from(jax.random.key(0), model, slt.Posterior({"s": moved}, None), x)
+    assert not found.ok
+    assert found.diagnostics["agreement"] > 4

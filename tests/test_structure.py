@@ -31,6 +31,8 @@ FLOORS = {
     "losses": 2,
     "_modes": 2,
     "estimate": 2,
+    "_laplace": 3,
+    "_from_fit": 4,
     "_criteria": 3,
     "_cumulants": 3,
     "_waic": 3,

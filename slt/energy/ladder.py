@@ -139,8 +139,8 @@ def optimal_beta(log_lik: Any, betas: Any) -> MeanSE:
     WBIC takes $1/\log n$ for it; the mean energy falls with $\beta$, so that $\beta^*$ is unique.
 
     **Arguments:** `log_lik`, `betas`: as in `thermodynamic_integration`, a ladder from 0 to at least 1.
-    **Returns:** `MeanSE`: $\beta^*$ and its standard error: the errors of $F_n$ and of the mean energy, taken
-    as independent, over the slope. They are not, and the error is an overstatement.
+    **Returns:** `MeanSE`: $\beta^*$ and its standard error, by the delta method. A rung whose draws have too much
+    energy raises the mean energy and $F_n$ alike; the error counts that both come from the same draws.
     **Raises:** `ValueError` and warnings as in `stepping_stone`; `ValueError` if the energy does not vary.
     **Source:** Watanabe (2013), section 4.
 
@@ -162,9 +162,22 @@ def optimal_beta(log_lik: Any, betas: Any) -> MeanSE:
 
     root: Any = brentq(lambda v: energy(v) - free.value, b[0], b[-1])  # E^0 >= F >= E^1, by convexity of log Z
     at = float(root)
-    k = int(np.argmin(np.abs(b - at)))
-    _, se_energy = mean_and_se(total[k])
-    return MeanSE(at, float(np.hypot(free.se, se_energy) / total[k].var()))
+    k = int(np.clip(np.searchsorted(b, at) - 1, 0, len(b) - 2))
+    high = (at - b[k]) / (b[k + 1] - b[k])
+    errors, slope = [], 0.0
+    for j, t in enumerate(total):  # what one draw of rung j does to the mean energy minus F
+        effect = np.zeros_like(t)
+        if j < len(b) - 1:
+            w = np.exp((b[j + 1] - b[j]) * (t - t.max()))
+            effect += w / w.mean()
+        if share := {k: 1 - high, k + 1: high}.get(j, 0.0):
+            log_w = (at - b[j]) * t
+            w = np.exp(log_w - log_w.max())
+            away = -t - (w * -t).sum() / w.sum()
+            effect += share * w * away / w.mean()
+            slope += share * (w * away**2).sum() / w.sum()
+        errors.append(mean_and_se(effect)[1])
+    return MeanSE(at, float(np.sqrt(np.square(errors).sum()) / slope))
 
 
 def _check_ladder(log_lik: Any, betas: Any, beta: float) -> tuple[np.ndarray, np.ndarray]:
