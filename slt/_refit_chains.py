@@ -135,8 +135,8 @@ def deleted(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Del
             raise
         raise ValueError(
             f"refit starts its chains from draws of the prior: {str(error).split(' is improper')[0]} is improper "
-            "and has none. Give it a proper prior, such as dist.Normal(0, 10), or pass cv_loss(..., refit=) a function of "
-            "your own, from indices to exact terms."
+            "and has none. Give it a proper prior, such as dist.Normal(0, 10), or pass cv_loss(..., refit=) your own "
+            "function, from indices to exact terms."
         ) from error
     example = jax.eval_shape(density.terms, jax.eval_shape(density.draw_prior, jax.random.key(0), data), data)
     terms = example.shape[0]
