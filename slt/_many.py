@@ -2,7 +2,8 @@ r"""Many posteriors in one compiled program: the No-U-Turn sampler side by side 
 
 $$p_r(w) \propto \varphi(w) \prod_i p(X_i^{(r)} \mid w)^{\beta c_{ri}}, \qquad r = 1, \dots, R$$
 
-The weights $c_{ri}$ are one; a zero leaves an observation out, so that leave-one-out refits are many data sets too.
+The weights $c_{ri}$ are one; a zero leaves an observation out, so that leave-one-out refits are many data sets too,
+`shared` by all.
 """
 
 from functools import partial
@@ -27,7 +28,12 @@ class Chains(NamedTuple):
     divergences: Any
 
 
-@partial(jax.jit, static_argnames=("density", "draws", "warmup"))
+def weighted(weights: Any, terms: Any) -> Any:
+    """The sum of `c_i t_i`, in which what is left out counts nothing, even where its density is zero."""
+    return jnp.where(weights == 0, 0, weights * terms).sum()
+
+
+@partial(jax.jit, static_argnames=("density", "draws", "warmup", "shared"))
 def run(
     keys: Any,
     density: Target,
@@ -37,16 +43,17 @@ def run(
     *,
     draws: int = DRAWS,
     warmup: int = WARMUP,
+    shared: bool = False,
 ) -> Chains:
     r"""The chains of every data set, in one program that later calls with the same shapes use again.
 
-    `keys`: `(R,)`. `data`: arrays whose first axis is $R$. `weights`:
+    `keys`: `(R,)`. `data`: arrays whose first axis is $R$, or one data set for all if `shared`. `weights`:
     $c_{ri}$, `(R, n)`.
     """
 
     def chain(key, data, weights):
         def potential(data, weights):
-            return lambda u: -density.log_prior(u, data) - beta * (weights * density.terms(u, data)).sum()
+            return lambda u: -density.log_prior(u, data) - beta * weighted(weights, density.terms(u, data))
 
         key_start, key_run = jax.random.split(key)
         init_kernel, sample_kernel = hmc(potential_fn_gen=potential, algo="NUTS")
@@ -70,7 +77,7 @@ def run(
         u, diverging = jax.vmap(lambda k: chain(k, data, weights))(jax.random.split(key, CHAINS))
         return Chains(u, diverging.sum())
 
-    return jax.vmap(one)(keys, data, weights)
+    return jax.vmap(one, in_axes=(0, None if shared else 0, 0))(keys, data, weights)
 
 
 def _start(key: Any, density: Target, potential: Any, data: Any) -> Any:

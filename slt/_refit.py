@@ -1,8 +1,8 @@
-r"""Exact leave-one-out cross-validation by refitting: closed forms, and grids in one compiled program (floor 4)."""
+r"""Exact leave-one-out cross-validation by refitting: closed forms, grids, and chains side by side (floor 6)."""
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -12,6 +12,9 @@ from jax.scipy.special import logsumexp
 
 from slt import conjugate
 from slt._arrays import Pointwise, check_beta, in_input_precision
+from slt._nodes import check_key
+from slt._refit_chains import Deleted, RefitTerms, deleted
+from slt._sites import refuse_options
 from slt.quadrature import edge_nodes, grid, warn_at_edges
 from slt.triple import Triple, check_names, log_density, log_prior
 
@@ -24,7 +27,9 @@ class Refit:
     r"""Exact leave-one-out terms of chosen observations, and what they cost; made by `slt.refit`.
 
     Call it with an array of indices, shape `(k,)`, for $-\log p(X_i \mid X^n \setminus X_i)$ of those observations, or
-    hand it to `slt.cv_loss(..., refit=)`. `seconds(k)` predicts how long $k$ refits take, compilation apart.
+    hand it to `slt.cv_loss(..., refit=)`. `judged(indices)` returns these terms as `loss`, with their Monte Carlo
+    standard error `se` and, of the chains, `rhat` and `divergences`, each `(k,)`. `seconds(k)` predicts how long $k$
+    refits take, compilation apart; for chains roughly, since how long their trajectories are is not known beforehand.
 
     **Source:** Watanabe (2018), section 1.6.
 
@@ -38,18 +43,34 @@ class Refit:
     beta: float
     bounds: Mapping[str, tuple[float, float]] | None
     points: int
+    key: Any = None
+    chains: Deleted | None = field(default=None, repr=False)
+
+    @property
+    def n(self) -> int:
+        """How many observations there are to leave out."""
+        return len(self.data[0]) if self.chains is None else len(self.chains.columns)
 
     def __call__(self, indices: Any) -> Pointwise:
-        i = np.asarray(indices)
-        n = len(self.data[0])
+        return self.judged(indices).loss
+
+    def judged(self, indices: Any) -> RefitTerms:
+        """The terms with their standard errors, and a verdict on the chains of each."""
+        i, n = np.asarray(indices), self.n
         if i.ndim != 1 or not np.issubdtype(i.dtype, np.integer) or (i.size and (i.min() < 0 or i.max() >= n)):
             raise ValueError(f"indices must be whole numbers from 0 to {n - 1}, shape (k,); got {indices!r}.")
+        if self.chains is not None:
+            return self.chains.run(self.key, i, self.beta)
         if isinstance(self.model, Triple):
-            return self._on_a_grid(i)
-        return conjugate.cv_loss(self.model, *self.data, beta=self.beta)[i]
+            terms = self._on_a_grid(i)
+        else:
+            terms = conjugate.cv_loss(self.model, *self.data, beta=self.beta)[i]
+        return RefitTerms(terms, np.zeros(i.size), np.full(i.size, np.nan), np.zeros(i.size, int))
 
     def seconds(self, count: int) -> float:
         """Predicted time of `count` refits, from the time that a thousandth part of the work takes here."""
+        if self.chains is not None:
+            return self.chains.seconds(count, self.beta)
         if not isinstance(self.model, Triple):
             return 0.0
         w, _ = grid(self._bounds(), points=self.points)
@@ -66,7 +87,8 @@ class Refit:
     def _bounds(self) -> Mapping[str, tuple[float, float]]:
         if self.bounds is None:
             raise ValueError(
-                f"a triple is refitted on a grid: give bounds=, name to (low, high), for {sorted(self.model.prior)}."
+                f"a triple is refitted on a grid: give bounds=, name to (low, high), for {sorted(self.model.prior)}; "
+                "or by chains, in any number of parameters: give key=jax.random.key(0)."
             )
         check_names(self.model, self.bounds)
         return self.bounds
@@ -109,9 +131,11 @@ class Refit:
 def refit(
     model: Any,
     *data: Any,
+    key: jax.Array | None = None,
     beta: float = 1.0,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     points: int = 200,
+    **kwargs: Any,
 ) -> Refit:
     r"""Exact leave-one-out of the observations that one asks for, in one batch.
 
@@ -119,13 +143,18 @@ def refit(
     \frac{\int p(X_i \mid w)\, \varphi(w) \prod_{j \ne i} p(X_j \mid w)^\beta\, dw}
     {\int \varphi(w) \prod_{j \ne i} p(X_j \mid w)^\beta\, dw}$$
 
-    **Arguments:** `model`: a `Triple` with one to three parameters, refitted on a grid, all refits in one compiled
-    program; or an `slt.conjugate.ExponentialFamily`, in closed form. `data`: `x`, or `x, y`. `beta`: inverse
-    temperature. `bounds`: for a triple, name to `(low, high)`: a box that holds every leave-one-out posterior.
-    `points`: nodes per parameter.
+    **Arguments:** `model`: an `slt.conjugate.ExponentialFamily`, in closed form; a `Triple` with one to three
+    parameters and `bounds`, on a grid, all refits in one compiled program; any other `Triple`, or a NumPyro model with
+    one observed site, by four chains of the No-U-Turn sampler for each refit, up to 25 refits side by side in one
+    compiled program. `data`, `kwargs`: `x`, or `x, y`; the arguments of a NumPyro model, as in `slt.nuts`. `key`: a JAX
+    key, for chains. `beta`: inverse temperature. `bounds`: name to `(low, high)`: a box that holds every leave-one-out
+    posterior. `points`: nodes per parameter.
     **Returns:** a `Refit`: call it with indices, or pass it to `slt.cv_loss(..., refit=)`.
-    **Raises:** `TypeError` for another model. When called: `ValueError` without bounds, for wrong names or indices, or
-    without mass in the box; warns (`SltWarning`) if the box cuts one of the posteriors off.
+    **Raises:** `TypeError` for another model, or a NumPyro model without key; `ValueError` for both key and bounds, for
+    an improper prior, from which no chain can start, and for whatever `slt.log_lik` refuses. When called: `ValueError`
+    without bounds or key, for wrong names or indices, or without mass in the box; warns (`SltWarning`) if the box cuts
+    one of the posteriors off, and of the refits whose chains have not mixed ($\hat R > 1.02$) though they were run
+    again, four times as long, or in which more than 1 % of the transitions diverged.
     **Source:** Watanabe (2018), section 1.6.
 
     >>> import numpyro.distributions as dist
@@ -135,11 +164,19 @@ def refit(
     [1.455]
     """
     check_beta(beta)
-    if not isinstance(model, Triple | conjugate.ExponentialFamily):
+    family = isinstance(model, conjugate.ExponentialFamily)
+    if not family and not isinstance(model, Triple) and not (callable(model) and key is not None):
         raise TypeError(
-            f"refit wants a Triple or an slt.conjugate.ExponentialFamily; got {type(model).__name__}. For another "
-            "model pass cv_loss(..., refit=) a function of your own, from indices to exact terms."
+            f"refit wants a Triple, an slt.conjugate.ExponentialFamily, or a NumPyro model with key=jax.random.key(0) "
+            f"for its chains; got {type(model).__name__}{'' if key is None else ' with a key'}. For another model pass "
+            "cv_loss(..., refit=) a function of your own, from indices to exact terms."
         )
+    if key is not None and not family:
+        check_key(key)
+        if bounds is not None:
+            raise ValueError("refit got both key= and bounds=: a key is for chains, bounds are for a grid. Drop one.")
+        return Refit(model, data, float(beta), None, points, key, deleted(model, data, kwargs))
+    refuse_options("a refit without chains", **kwargs)
     if not data or any(np.ndim(a) == 0 for a in data):
         raise ValueError("refit wants the data: refit(model, x) or refit(model, x, y).")
     return Refit(model, data, float(beta), bounds, points)
@@ -148,9 +185,11 @@ def refit(
 def exact_cv(
     model: Any,
     *data: Any,
+    key: jax.Array | None = None,
     beta: float = 1.0,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     points: int = 200,
+    **kwargs: Any,
 ) -> Pointwise:
     r"""Leave-one-out cross-validation loss $C_n$ without approximation, by $n$ refits.
 
@@ -164,5 +203,5 @@ def exact_cv(
     >>> np.exp(-exact_cv(conjugate.bernoulli(1.0, 1.0), np.array([1, 0, 1]))).round(6).tolist()
     [0.5, 0.25, 0.5]
     """
-    again = refit(model, *data, beta=beta, bounds=bounds, points=points)
-    return again(np.arange(len(data[0])))
+    again = refit(model, *data, key=key, beta=beta, bounds=bounds, points=points, **kwargs)
+    return again(np.arange(again.n))

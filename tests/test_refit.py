@@ -3,12 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro
 import numpyro.distributions as dist
 import pytest
 from scipy import integrate, stats
 
 import slt
-from slt import SltWarning, Triple, _refit, _work, conjugate, cv_loss, exact_cv, quadrature, refit
+from slt import SltWarning, Triple, _refit, _refit_chains, _work, conjugate, cv_loss, exact_cv, quadrature, refit
 
 X = np.array([-1.2, 0.3, 0.5, 1.1, -0.4, 2.0, 0.1, -0.7])
 NORMAL = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
@@ -135,3 +136,82 @@ def test_a_box_that_cuts_a_leave_one_out_posterior_off_is_said():
 def test_bad_input_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def mean_model(x, mask=None):
+    mu = numpyro.sample("mu", dist.Normal(0.5, 2))
+    fn = dist.Normal(mu, 1)
+    numpyro.sample("x", fn if mask is None else fn.mask(mask), obs=x)
+
+
+def line_model(x, y):
+    a = numpyro.sample("a", dist.Normal(1, 2))
+    b = numpyro.sample("b", dist.Normal(-1, 0.5))
+    numpyro.sample("y", dist.Normal(a + b * x, 0.7), obs=y)
+
+
+def test_chains_of_a_regression_reach_its_closed_form(rng):
+    # 28 refits: a full program and a padded one. Kills: the deleted observation left in, another one's density, a sum
+    # in place of the mean, the padding returned, a standard error that forgets the draws' number or their correlation.
+    x, y = rng.normal(size=28), rng.normal(size=28) * 2
+    design, want = np.stack([np.ones(28), x], 1), []
+    for i in range(28):
+        keep = np.arange(28) != i
+        precision = design[keep].T @ design[keep] / 0.49 + np.diag([1 / 4, 4])
+        mean = np.linalg.solve(precision, design[keep].T @ y[keep] / 0.49 + [1 / 4, -4])
+        variance = 0.49 + design[i] @ np.linalg.solve(precision, design[i])
+        want.append(-stats.norm(design[i] @ mean, np.sqrt(variance)).logpdf(y[i]))
+    found = refit(line_model, x, y=y, key=jax.random.key(1)).judged(np.arange(28))
+    z = (found.loss - want) / found.se
+    assert np.abs(z).max() < 4.5
+    assert 0.25 < (z**2).mean() < 2.2  # 28 independent squares: 1 within 4.5 of sqrt(2/28) above, and not below 0.25
+    assert (found.rhat < 1.02).all()
+    assert found.divergences.sum() == 0
+
+
+def test_masked_entries_are_no_observations_and_beta_is_kept(rng):
+    # Kills: the index of an observation taken for its entry in the site; the likelihood of the rest untempered.
+    mask = np.array([True, False, True, True, True, False, True, True])
+    again = refit(mean_model, X, mask, key=jax.random.key(2), beta=0.5)
+    want = conjugate.cv_loss(conjugate.normal_mean(1.0, 0.5, 2.0), X[mask], beta=0.5)
+    assert again.n == 6
+    found = again.judged(np.array([3, 1]))
+    assert (np.abs(found.loss - want[[3, 1]]) < 4.5 * found.se).all()
+    assert (found.se < 0.01).all()
+    log_lik = np.where(np.arange(6) == 3, np.log(rng.random((1000, 6))) * 1.5, 0.1 * rng.normal(size=(1000, 6)))
+    np.testing.assert_allclose(cv_loss(log_lik, beta=0.5, refit=again)[3], found.loss[0], atol=4.5 * found.se[0])
+    assert again(np.array([], int)).shape == (0,)
+    assert again.seconds(50) > 0
+
+
+def test_refits_whose_chains_do_not_mix_are_named(monkeypatch):
+    monkeypatch.setattr(_refit_chains, "LONGER", 1)  # the second try in the program of the first
+
+    def two_modes(x):
+        a = numpyro.sample("a", dist.Normal(0, 5))
+        numpyro.sample("x", dist.Normal(jnp.stack([a**2, a]), jnp.array([0.5, 3.0])), obs=x)
+
+    with pytest.warns(SltWarning, match=r"1 of 1 refits cannot be trusted: observations 1 \(R-hat [1-9]"):
+        refit(two_modes, np.array([16.0, 4.0]), key=jax.random.key(0))(np.array([1]))
+
+
+def improper(x):
+    numpyro.sample(
+        "x", dist.Normal(numpyro.sample("mu", dist.ImproperUniform(dist.constraints.real, (), ())), 1), obs=x
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda key: refit(improper, X, key=key), "chains from draws of the prior: the prior of 'mu' .* is improper"),
+        (lambda key: refit(NORMAL, X, key=key, bounds={"mu": (-9, 9)}), "both key= and bounds="),
+        (lambda key: refit(NORMAL, X, key=key, z=1), "z=1 has no meaning for a Triple"),
+        (lambda key: refit(NORMAL, X, z=1), "z=1 has no meaning for a refit without chains"),
+        (lambda key: refit(mean_model, X, key=key)(np.array([8])), "from 0 to 7"),
+        (lambda key: refit(lambda: numpyro.sample("a", dist.Normal(0, 1)), key=key), "observes nothing"),
+    ],
+)
+def test_what_chains_cannot_refit_is_named(call, message, key):
+    with pytest.raises(ValueError, match=message):
+        call(key)
