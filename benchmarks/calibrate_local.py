@@ -65,7 +65,7 @@ def crossing_loss(powers):
 
 
 def crossing_expectation(powers):
-    """Mean of n beta K over the orthant, in logarithms of the coordinates: the sum is smooth and decays at both ends."""
+    """Mean of n beta K over the orthant, in logarithms of the coordinates: smooth, and it decays at both ends."""
     t = np.linspace(-60.0, 3.0, 2001)
     w = np.meshgrid(*[np.exp(t)] * len(powers), indexing="ij")
     k = N_BETA / 2 * np.prod([a ** (2 * p) for a, p in zip(w, powers, strict=True)], axis=0)

@@ -19,7 +19,7 @@ from slt.rlct import deep_linear
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gibbs_networks import gibbs  # noqa: E402
+from benchmarks.gibbs_networks import gibbs
 
 NUTS = Settings(sampler="nuts", chains=32, burn_in=300, draws=500)
 
@@ -103,8 +103,8 @@ class Module:
 
 @pytest.mark.parametrize("kind", ["dict", "named", "module"])
 def test_each_container_gives_the_figures_of_its_vector(kind, rng, key):
-    # dict: Flax and Haiku; a registered class: Equinox; the names sort as the vector does. Kills: a container that is
-    # rebuilt as another one (no attribute), leaves exchanged (the two coordinates differ in curvature).
+    # dict: Flax and Haiku; a registered class: Equinox; the names sort as the vector does. Kills: a container that
+    # comes to the loss as the list of its leaves.
     x = rng.normal(size=(200, 2))
     at = (np.asarray(x[:, 0].mean()), np.asarray(x[:, 1].mean()))
     row = lambda a, b, x: (0.5 * (x[:, 0] - a) ** 2 + (x[:, 1] - b) ** 2).mean()  # noqa: E731
