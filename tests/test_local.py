@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 import slt
 from slt import SltWarning, local_learning_coefficient
@@ -238,6 +239,20 @@ def test_the_same_key_gives_the_same_figures_and_chains_are_independent(key):
     correlation = np.corrcoef(fit.excess)[np.triu_indices(4, 1)]
     # Autocorrelation time about 1 / (step n beta) = 2.5 steps: 1,000 effective pairs, four standard errors are 0.13.
     assert abs(correlation).max() < 0.13
+
+
+def test_the_noise_of_a_step_is_normal():
+    # Two million words: moments within four standard errors of those of a normal, the halves uncorrelated in value and
+    # in square. Kills: a scale of one for SPREAD's, one half used twice, a radius without its root.
+    words = jax.random.bits(jax.random.key(3), (2, 500_000), jnp.uint32)
+    z = np.asarray(slt_chains._normal(words, jnp.zeros((2, 1_000_000))))
+    root = np.sqrt(z.size)
+    for power, mean, spread in ((1, 0, 1), (2, 1, 2**0.5), (3, 0, 15**0.5), (4, 3, 96**0.5), (6, 15, 10170**0.5)):
+        assert abs((z**power).mean() - mean) < 4 * spread / root
+    first, second = z[:, :500_000], z[:, 500_000:]
+    assert abs((first * second).mean()) < 4 / np.sqrt(first.size)
+    assert abs(((first**2 - 1) * (second**2 - 1)).mean()) < 4 * 2 / np.sqrt(first.size)
+    assert scipy.stats.kstest(z[:, ::10].ravel(), "norm").pvalue > 1e-3
 
 
 def test_batches_of_the_chains_are_independent(key):

@@ -96,8 +96,8 @@ def _bias(e: Any) -> Iterator[Verdict]:
     if e.divergences > LOST * e.distance.shape[0] * e.settings.draws * e.settings.thin:
         yield (
             False,
-            f"divergences: {e.divergences} trajectories lost their energy, more than {LOST:.0%} of the draws: NUTS does "
-            "not reach part of the posterior. Raise gamma=, or burn_in= so that the step adapts further.",
+            f"divergences: {e.divergences} trajectories lost their energy, more than {LOST:.0%} of the draws: NUTS "
+            "does not reach part of the posterior. Raise gamma=, or burn_in= so that the step adapts further.",
         )
     good = abs(e.step_bias) <= max(e.se, SHARE * abs(e.estimate))
     text = f"step and batches raise the estimate by about {e.step_bias:.2g}; without it {e.corrected:.4g}"
