@@ -27,7 +27,7 @@ NUTS = Settings(sampler="nuts", chains=32, burn_in=300, draws=500)
 @pytest.mark.parametrize("free", [[True, True, True], [True, False, True]])
 def test_nuts_reaches_the_expectation_of_a_quadratic_loss(free, key):
     # Both cases are one compiled program (a mask of its own). Kills: gamma for gamma / 2; the law of held coordinates
-    # left in the loss or in the distance; burn-in among the draws; n in place of n beta.
+    # left in the loss or in the distance; n in place of n beta.
     gamma = 20.0
     h = np.linalg.eigvalsh(CURVATURE[np.ix_(free, free)])
     fit = quiet(key, quadratic, np.zeros(3), NOTHING, step=8e-3, gamma=gamma, mask=np.array(free), settings=NUTS)
