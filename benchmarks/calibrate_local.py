@@ -3,7 +3,7 @@ r"""The local learning coefficient beside exact ones: linear networks and normal
 The inputs have covariance one and the outputs are those of w* itself, so that the mean loss is K and what is left
 beside the noise of the chains is finite n. *Finite* is that expectation, computed apart: by Gibbs draws of whole layers
 for a network, by quadrature for a crossing; z is the distance from it in standard errors of both.
-Chains are NUTS, 4 x 1,000 draws, n = 10^5, gamma = 1. Minutes, not seconds: `python -m benchmarks.calibrate_local`.
+Chains are NUTS, 4 x 500 draws, n = 10^5, gamma = 1. Minutes, not seconds: `python -m benchmarks.calibrate_local`.
 """
 
 import itertools
@@ -22,7 +22,7 @@ from slt.rlct import deep_linear, normal_crossing
 
 N, GAMMA = 10**5, 1.0
 N_BETA = N / np.log(N)
-SETTINGS = Settings(sampler="nuts", chains=4, burn_in=500, draws=1000)
+SETTINGS = Settings(sampler="nuts", chains=4, burn_in=400, draws=500)
 NETWORKS = [  # widths, rank of w*; the first five are reduced rank regressions that other packages test at 40 %
     ([5, 3, 5], 0),
     ([5, 4, 5], 0),

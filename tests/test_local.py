@@ -242,8 +242,8 @@ def test_the_same_key_gives_the_same_figures_and_chains_are_independent(key):
 
 
 def test_the_noise_of_a_step_is_normal():
-    # Two million words: moments within four standard errors of those of a normal, the halves uncorrelated in value and
-    # in square. Kills: a scale of one for SPREAD's, one half used twice, a radius without its root.
+    # Two million normals: moments within four standard errors of those of a normal, the halves uncorrelated in value
+    # and in square. Kills: SPREAD left out, one half of each word used twice.
     words = jax.random.bits(jax.random.key(3), (2, 500_000), jnp.uint32)
     z = np.asarray(slt_chains._normal(words, jnp.zeros((2, 1_000_000))))
     root = np.sqrt(z.size)
@@ -437,6 +437,14 @@ def test_a_large_beta_is_flagged(key):
 def test_bad_settings_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Settings(**options)
+
+
+@pytest.mark.parametrize(("n", "size"), [(10_000, 1000), (2048, 1024), (103, 103), (1031, 1024), (2 * 5003, 1024)])
+def test_blocks_leave_no_rest_where_they_can(n, size):
+    # The last two have no divisor from 256 to 1,024. Kills: a remainder that is not looked at.
+    from slt.local import start
+
+    assert start._block(n) == size
 
 
 def test_all_the_data_in_blocks_is_all_the_data(rng):
