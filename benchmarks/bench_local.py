@@ -1,28 +1,22 @@
 """SGLD chains: slt, devinterp's public call, a bare loop around its optimizer, and gradients alone, in turn.
 
-The other package lives in an environment of its own: SLT_PEER_PYTHON is its Python (`pip install devinterp`).
+Four chains of 1,000 steps with batches of 128, the same weights, data, step, gamma, temperature and burn-in on every
+side. The estimates must agree within five standard errors before the times count.
 """
 
-import json
-import os
-import statistics
-import subprocess
-import sys
-import time
 import warnings
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from local_models import BATCH, BURN_IN, CHAINS, GAMMA, MODELS, STEPS, problem
 
 import slt
+from benchmarks.local_models import BATCH, BURN_IN, CHAINS, GAMMA, MODELS, STEPS, problem
+from benchmarks.peer import Peer
+from benchmarks.table import quick, race, report
 from slt.local import Settings
 
-REPEATS = int(os.environ.get("SLT_BENCH_REPEATS", "5"))
 SETTINGS = Settings(chains=CHAINS, burn_in=BURN_IN, draws=STEPS - BURN_IN, batch_size=BATCH)
 
 
@@ -55,70 +49,38 @@ def gradients(key, loss, weights, data):
     return jax.lax.scan(one, many, jnp.arange(STEPS))[1]
 
 
-def timed(run):
-    start = time.perf_counter()
-    result = run()
-    return time.perf_counter() - start, result
+def agree(other, ours):
+    """Mean losses of the other side's chains beside our estimate; the yardstick has none."""
+    if isinstance(other, jax.Array):
+        return
+    theirs = ours.n * ours.beta * (other - ours.baseline)
+    error = np.hypot(ours.se, theirs.std(ddof=1) / np.sqrt(len(theirs)))
+    if not abs(theirs.mean() - ours.estimate) < 5 * error:
+        raise ValueError(f"the estimates disagree: {theirs.mean():.4g} there, {ours.estimate:.4g} here, ± {error:.2g}.")
 
 
 def main():
-    python = os.environ.get("SLT_PEER_PYTHON")
-    if not python:
-        sys.exit("bench_local.py wants SLT_PEER_PYTHON, a Python with devinterp; its rows are left out otherwise.")
-    warnings.simplefilter("ignore", slt.SltWarning)
-    peer = subprocess.Popen(
-        [python, Path(__file__).with_name("peer_devinterp.py")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-
-    def ask(kind, name, seed):
-        peer.stdin.write(json.dumps([kind, name, seed]) + "\n")
-        peer.stdin.flush()
-        seconds, trace = json.loads(peer.stdout.readline())
-        return seconds, np.array(trace)
-
-    versions = json.loads(peer.stdout.readline()) | {k: version(k) for k in ("slt-textbook", "jax")}
-    print(", ".join(f"{k} {v}" for k, v in versions.items()), f"; {CHAINS} chains x {STEPS} steps, batch {BATCH}")
-    wanted = sys.argv[1:] or list(MODELS)
-    for name in [m for m in MODELS if any(m.startswith(w) for w in wanted)]:
-        weights, x, y = problem(name)
-        weights, data, loss = jax.tree.map(jnp.asarray, weights), (jnp.asarray(x), jnp.asarray(y)), loss_of(name)
-
-        def ours(seed, loss=loss, weights=weights, data=data, name=name):
-            return slt.local_learning_coefficient(
-                jax.random.key(seed), loss, weights, data, step=MODELS[name], gamma=GAMMA, settings=SETTINGS
+    with Peer("devinterp") as peer:
+        for name in list(MODELS)[: 1 if quick() else None]:
+            weights, *data = jax.tree.map(jnp.asarray, problem(name))
+            ours = partial(
+                slt.local_learning_coefficient, jax.random.key(1), loss_of(name), weights, tuple(data),
+                step=MODELS[name], gamma=GAMMA, settings=SETTINGS,
+            )  # fmt: skip
+            contestants = {
+                "slt": ours,
+                peer.version: peer.call("call", name, 1),
+                "its optimizer in a loop": peer.call("loop", name, 1),
+                "gradients alone": partial(gradients, jax.random.key(1), loss_of(name), weights, tuple(data)),
+            }
+            steps = dict.fromkeys(contestants, CHAINS * STEPS)
+            task = f"{CHAINS} chains of {STEPS} steps: {name}"
+            *rows, bound = race(
+                task, contestants, repeats=2 if quick() else 5, work=steps, unit="chain step", check=agree
             )
-
-        def alone(seed, loss=loss, weights=weights, data=data):
-            return jax.block_until_ready(gradients(jax.random.key(seed), loss, weights, data))
-
-        cold, fit = timed(lambda: ours(0))
-        timed(partial(alone, 0))
-        n_beta, baseline = fit.n * fit.beta, fit.baseline
-        times = {k: [] for k in ("slt", "devinterp", "its optimizer in a loop", "gradients alone")}
-        estimates = {k: [] for k in list(times)[:3]}
-        for seed in range(1, REPEATS + 1):
-            seconds, fit = timed(lambda seed=seed: ours(seed))
-            times["slt"].append(seconds)
-            estimates["slt"].extend(fit.per_chain)
-            for kind, label in (("call", "devinterp"), ("loop", "its optimizer in a loop")):
-                seconds, trace = ask(kind, name, seed)
-                times[label].append(seconds)
-                estimates[label].extend(n_beta * (trace - baseline))
-            times["gradients alone"].append(timed(partial(alone, seed))[0])
-        print(f"{name}: slt with compilation {cold:.2f} s, {CHAINS * STEPS / cold:.0f} chain steps a second")
-        medians = {k: statistics.median(t) for k, t in times.items()}
-        for label, seconds in medians.items():
-            e = np.array(estimates.get(label, [np.nan, np.nan]))
-            print(
-                f"  {label:24s} {seconds:8.3f} s {CHAINS * STEPS / seconds:9.0f} chain steps/s "
-                f"{seconds / medians['slt']:6.1f} x slt, {seconds / cold:5.1f} x with compilation; "
-                f"estimate {e.mean():.3f} ± {e.std(ddof=1) / np.sqrt(len(e)):.3f}",
-                flush=True,
-            )
-    peer.stdin.close()
-    peer.wait()
+            report([*rows, bound._replace(note="yardstick: no noise, no estimate")])
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("ignore", slt.SltWarning)
     main()

@@ -1,4 +1,4 @@
-"""`make bench`: every `bench_*.py` and `calibrate_*.py` here, one table.
+"""`make bench`: every `bench_*.py` here, one table.
 
 `--quick` takes smaller sizes; names run some only.
 
@@ -64,7 +64,7 @@ def with_block(text: str, block: str) -> str:
 
 def main() -> int:
     wanted = [a.removesuffix(".py") for a in sys.argv[1:] if not a.startswith("-")]
-    every = sorted([*HERE.glob("bench_*.py"), *HERE.glob("calibrate_*.py")])
+    every = sorted(HERE.glob("bench_*.py"))
     scripts = [p for p in every if not wanted or p.stem in wanted]
     if not scripts:
         print("No benchmark yet: benchmarks/bench_*.py." if not wanted else f"none of {wanted} is a script here.")

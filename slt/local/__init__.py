@@ -3,6 +3,16 @@ r"""The local learning coefficient of any JAX loss at any parameter, by Langevin
 `slt.local_learning_coefficient` is the front door. `Settings` says how the chains run; an `Estimate` comes back, with
 `check()` for its verdict. `sweep` repeats it over steps and localizations; `quadratic_expectation` is the exact value
 where the loss is quadratic.
+
+A Flax or Haiku tree and an Equinox module are `params` as they are. A PyTorch network comes over as its arrays, and its
+forward pass is written again in JAX; `loss` must give at $w^*$ what PyTorch gives there::
+
+    w = {name: a.detach().numpy() for name, a in model.state_dict().items()}  # Linear(3, 4), Tanh(), Linear(4, 2)
+
+    def loss(w, batch):  # PyTorch stores a layer as (out, in)
+        x, y = batch
+        hidden = jnp.tanh(x @ w["0.weight"].T + w["0.bias"])
+        return 0.5 * ((y - hidden @ w["2.weight"].T - w["2.bias"]) ** 2).sum(1).mean()
 """
 
 from slt.local.estimate import local_learning_coefficient

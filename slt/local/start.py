@@ -42,20 +42,26 @@ def start(loss: Any, batches: bool, params: Any, data: Any, mask: Any, drift: An
     free = 1.0 if mask is None else ravel_pytree(mask)[0].astype(centre.dtype)
     at = lambda x, batch: scalar_loss(loss, unravel(centre + x), batch)  # noqa: E731
     zero = jnp.zeros_like(centre)
-    size = BLOCK if batches else n
+    size = _block(n) if batches else n
     baseline, gradient = _mean_over(lambda batch: jax.value_and_grad(at)(zero, batch), data, size)
     gradient = gradient * free
     fall = lambda m: baseline - _mean_over(lambda batch: at(-m * drift * gradient, batch), data, size)  # noqa: E731
     falls = jax.lax.map(fall, jnp.array(DESCENT, dtype=centre.dtype))
     descent = jnp.where(falls > 0, falls, 0).max()
     single = lambda x: lambda row: at(x, jax.tree.map(lambda a: a[None], row))  # noqa: E731
-    rows = jax.lax.map(single(zero), data, batch_size=BLOCK) if batches else jnp.zeros((0,), baseline.dtype)
+    rows = jax.lax.map(single(zero), data, batch_size=size) if batches else jnp.zeros((0,), baseline.dtype)
     some = jax.tree.map(lambda a: a[:8], data)
     beside = jnp.stack([zero, 0.01 * jnp.cos(jnp.arange(zero.size, dtype=zero.dtype))])
     few = jax.vmap(lambda x: at(x, some))(beside)
     singles = jax.vmap(lambda x: jax.vmap(single(x))(some))(beside)
     kind = few, singles.mean(1), abs(singles).mean(1)
     return Start(baseline, rows, jnp.linalg.norm(gradient), descent, *kind)
+
+
+def _block(n: int) -> int:
+    """A size of blocks that leaves no rest, whose own copy of the loss would be compiled too; else `BLOCK` with one."""
+    even = max(size for size in range(1, min(n, BLOCK) + 1) if n % size == 0)
+    return even if even >= BLOCK // 4 or even == n else BLOCK
 
 
 def _mean_over(function: Any, data: Any, size: int) -> Any:

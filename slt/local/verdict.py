@@ -8,6 +8,7 @@ import numpy as np
 from slt.local.result import ACCEPTANCE, DRIFT, ESS, RHAT, SHARE
 
 Verdict = tuple[bool, str]
+LOST = 0.01  # of the trajectories of NUTS; with 3 % lost linear networks still agreed with Gibbs draws to 1 %
 MEMORIES = 20  # relaxation times of a flat direction that the draws of a chain should span
 
 
@@ -92,11 +93,11 @@ def _bias(e: Any) -> Iterator[Verdict]:
     good = e.acceptance >= least
     text = f"acceptance {e.acceptance:.3f} of a Metropolis test (at least {least})"
     yield good, text + ("" if good else f": the step {e.step:.3g} is too large. Halve it until this is met.")
-    if e.divergences:
+    if e.divergences > LOST * e.distance.shape[0] * e.settings.draws * e.settings.thin:
         yield (
             False,
-            f"divergences: {e.divergences} trajectories lost their energy: NUTS does not reach part of the posterior. "
-            "Raise gamma=, or burn_in= so that the step adapts further.",
+            f"divergences: {e.divergences} trajectories lost their energy, more than {LOST:.0%} of the draws: NUTS "
+            "does not reach part of the posterior. Raise gamma=, or burn_in= so that the step adapts further.",
         )
     good = abs(e.step_bias) <= max(e.se, SHARE * abs(e.estimate))
     text = f"step and batches raise the estimate by about {e.step_bias:.2g}; without it {e.corrected:.4g}"

@@ -1,18 +1,20 @@
-"""The other side of `bench_local.py`, under a Python that has devinterp: a line in, a line of JSON out."""
+"""devinterp 2: its public call, and a bare loop around its optimizer; both hand back the mean loss of each chain."""
 
-import json
+import contextlib
 import os
-import sys
-import time
-import warnings
-from importlib.metadata import version
+from importlib.metadata import version as version_of
 
 import numpy as np
 import torch
 from datasets import Dataset
 from devinterp.optim import SGMCMC
 from devinterp.slt.llc import llc
-from local_models import BATCH, BURN_IN, CHAINS, GAMMA, MODELS, STEPS, problem
+
+from benchmarks.local_models import BATCH, BURN_IN, CHAINS, GAMMA, MODELS, STEPS, problem
+
+
+def version():
+    return f"devinterp {version_of('devinterp')}"
 
 
 class Net(torch.nn.Module):
@@ -35,27 +37,34 @@ def losses(model, x, y):
     return torch.nn.functional.cross_entropy(out, y.long(), reduction="none")
 
 
-def public_call(name, seed):
+def tensors(name):
+    weights, x, y = problem(name)
+    return weights, torch.tensor(x), torch.tensor(y)
+
+
+def call(name, seed):
     """Its data sets hold tokens alone, so the token is the index of an observation and the loss looks it up."""
-    weights, x, y = (torch.tensor(a) if isinstance(a, np.ndarray) else a for a in problem(name))
+    weights, x, y = tensors(name)
     tokens = Dataset.from_dict({"input_ids": [[i, 0] for i in range(len(x))]}).with_format("torch")
     found = lambda model, ids: losses(model, x[ids[:, 0]], y[ids[:, 0]])[:, None]  # noqa: E731
-    result = llc(
-        Net(name, weights), tokens, {}, lr=MODELS[name], n_beta=len(x) / np.log(len(x)), loss_fn=found,
-        num_chains=CHAINS, num_draws=STEPS - BURN_IN, num_burnin_steps=BURN_IN, batch_size=BATCH, localization=GAMMA,
-        init_seed=seed, num_init_loss_batches=1, match_sampling_input_ids_across_chains=False, device="cpu",
-    )  # fmt: skip
-    return result.loss_trace.values
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # progress bars
+        result = llc(
+            Net(name, weights), tokens, {}, lr=MODELS[name], n_beta=len(x) / np.log(len(x)), loss_fn=found,
+            num_chains=CHAINS, num_draws=STEPS - BURN_IN, num_burnin_steps=BURN_IN, batch_size=BATCH,
+            localization=GAMMA, init_seed=seed, num_init_loss_batches=1, match_sampling_input_ids_across_chains=False,
+            device="cpu",
+        )  # fmt: skip
+    return np.asarray(result.loss_trace.values)[:, BURN_IN:].mean(1)
 
 
-def bare_loop(name, seed):
+def loop(name, seed):
     """Its optimizer in the shortest loop that one can write."""
     torch.manual_seed(seed)
-    weights, x, y = (torch.tensor(a) if isinstance(a, np.ndarray) else a for a in problem(name))
+    weights, x, y = tensors(name)
     trace = np.empty((CHAINS, STEPS))
+    n_beta = len(x) / np.log(len(x))
     for c in range(CHAINS):
         model = Net(name, weights)
-        n_beta = len(x) / np.log(len(x))
         optimizer = SGMCMC.sgld(model.parameters(), lr=MODELS[name], nbeta=n_beta, localization=GAMMA)
         for t in range(STEPS):
             rows = torch.randint(len(x), (BATCH,))
@@ -64,21 +73,4 @@ def bare_loop(name, seed):
             loss.backward()
             optimizer.step()
             trace[c, t] = loss.item()
-    return trace
-
-
-def main():
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # progress bars are no answer
-    warnings.simplefilter("ignore")
-    answers.write(json.dumps({k: version(k) for k in ("devinterp", "torch")}) + "\n")
-    for line in sys.stdin:
-        kind, name, seed = json.loads(line)
-        start = time.perf_counter()
-        trace = {"call": public_call, "loop": bare_loop}[kind](name, seed)
-        seconds = time.perf_counter() - start
-        answers.write(json.dumps([seconds, trace[:, BURN_IN:].mean(1).tolist()]) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    return trace[:, BURN_IN:].mean(1)
