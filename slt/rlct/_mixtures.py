@@ -14,8 +14,8 @@ is not negative and vanishes at the true locations only, so $\sum_h a_h g(u_h)$ 
 truth, and no weight is negative: each $a_h |u_h - u^*|^2$ is small by itself. No cancellation between surplus
 components can help, which is why the value for sign-free weights (`vandermonde`) is smaller.
 
-**One trial.** The data see $s = \sum_h a_h \theta_h$ only, and $K \asymp |s - s_0|^2$. Given the weights, one of them is
-at least $1/H$, so $s$ has a bounded density, positive at an inner point $s_0$: $(d/2, 1)$, exactly."""
+**One trial.** The data see $s = \sum_h a_h \theta_h$ only, and $K \asymp |s - s_0|^2$. Given the weights, one of them
+is at least $1/H$, so $s$ has a bounded density, positive at an inner point $s_0$: $(d/2, 1)$, exactly."""
 
 from fractions import Fraction
 
@@ -84,8 +84,8 @@ def multinomial_mixture(
     $$\lambda = \tfrac12 \big[ r d + (r - 1) + (H - r) \min(\varphi, d/2) \big] \quad \text{if } N \ge 2r, \qquad
     d = \text{categories} - 1,$$
 
-    with $m$ as in `mixture`; $(d/2, 1)$ if $N = 1$. With $1 < N < 2r$ the $N$ moments of the mixing distribution that the data see do not
-    separate the components, and the value is an upper bound.
+    with $m$ as in `mixture`; $(d/2, 1)$ if $N = 1$. With $1 < N < 2r$ the $N$ moments of the mixing distribution that
+    the data see do not separate the components, and the value is an upper bound.
 
     **Arguments:** `components`, `true_components`, `concentration`: as in `mixture`; the true probabilities are
     positive. `trials`: $N$. `categories`: 2 for the binomial distribution.

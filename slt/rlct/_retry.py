@@ -15,10 +15,13 @@ from slt.rlct._parse import Problem
 from slt.rlct._types import Polynomial
 
 MOST_VARIABLES = 4
+MOST_TERMS = 460  # of K: all monomials of degree 12 in three variables
 
 
 def as_squares(K: Any) -> Any:
     """K as the list of its generators, if it is written as a sum of squares of polynomials; else K."""
+    if isinstance(K, list | tuple):
+        return K
     expression, roots = sympy.sympify(K), []
     for term in sympy.Add.make_args(expression):
         c, rest = term.as_coeff_Mul()
@@ -31,10 +34,11 @@ def as_squares(K: Any) -> Any:
 
 def attempts(problem: Problem) -> Iterator[tuple[Any, Any, str]]:
     """(generators or K, prior, what was done), at the origin."""
-    if problem.ring.ngens > MOST_VARIABLES or not problem.ring.domain.is_QQ:
+    if problem.ring.ngens > MOST_VARIABLES or len(problem.kl) > MOST_TERMS or not problem.ring.domain.is_QQ:
         return
     w = [sympy.Symbol(v.name, real=True) for v in problem.variables]
-    polys = problem.generators or tuple(p for p, _ in problem.kl.factor_list()[1])
+    powers = [] if problem.generators else problem.kl.factor_list()[1]
+    polys = problem.generators or tuple(p for p, _ in powers)
     K = [p.as_expr(*w) for p in problem.generators] if problem.generators else problem.kl.as_expr(*w)
     prior = sympy.Mul(*(sympy.Abs(p.as_expr(*w)) ** sympy.Rational(h) for p, h in problem.prior))
     yield from _derived(K, prior, "")
@@ -43,7 +47,7 @@ def attempts(problem: Problem) -> Iterator[tuple[Any, Any, str]]:
         change = dict(zip(w, A.inv() * sympy.Matrix(w), strict=True))
         moved = lambda f: sympy.expand(f.subs(change, simultaneous=True))  # noqa: E731
         prior = sympy.Mul(*(sympy.Abs(moved(p.as_expr(*w))) ** sympy.Rational(h) for p, h in problem.prior))
-        K = [moved(f) for f in K] if problem.generators else sympy.factor(moved(K))
+        K = [moved(f) for f in K] if problem.generators else sympy.Mul(*(moved(p.as_expr(*w)) ** k for p, k in powers))
         step = f"({', '.join(map(str, A * sympy.Matrix(w)))}) as coordinates"
         yield from _derived(K, prior, f"{step}; ")
         yield K, prior, step
