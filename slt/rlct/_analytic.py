@@ -87,10 +87,11 @@ def start(K: Any, prior: Any, at: Any) -> State:
 
 def _unit_of_prior(factor) -> bool:
     """Whether a factor lies between positive constants near the origin, proved; `False` if it vanishes there."""
-    base = factor.as_base_exp()[0]
-    if not isinstance(factor, sympy.exp) and vanishes(base.args[0] if isinstance(base, sympy.Abs) else base):
+    base = factor if isinstance(factor, sympy.exp) else factor.as_base_exp()[0]
+    base = base.args[0] if isinstance(base, sympy.Abs) else base
+    if not isinstance(factor, sympy.exp) and vanishes(base):
         return False
-    check_analytic(factor.replace(sympy.Abs, lambda g: g), "a factor of the prior without a zero")  # |g| is continuous
+    check_analytic(base.replace(sympy.Abs, lambda g: g), "a factor of the prior without a zero")  # |g| is continuous
     return True
 
 

@@ -33,7 +33,8 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
 
     The steps, of which `source` names those that were used: units are left out; independent summands and factors are
     treated apart; the Newton polyhedron, where it is really nondegenerate; shears and blow-ups (`resolve`), complete
-    for most K in two and three variables, and a bound with `status` where they are not.
+    for most K in two and three variables; a second attempt with simpler generators or other linear coordinates; and a
+    bound with `status` where that does not suffice.
 
     An analytic K that is no polynomial, and a symbol declared nonnegative in which K is not even, go through `derive`
     first; without `at` the answer is then that of the origin.
@@ -118,10 +119,11 @@ def _taken_apart(problem: Problem, solve) -> LearningCoefficient | None:
 def _second(problem: Problem) -> LearningCoefficient | None:
     """An exact answer from other generators or coordinates, `None` if there is none."""
     for K, prior, step in attempts(problem):
-        symbols = (sympy.Tuple(*K) if isinstance(K, list) else K).free_symbols | sympy.sympify(prior).free_symbols
-        found = _local(parse(K, prior, dict.fromkeys(symbols, 0)), again=False)
-        if found.status == "exact":
-            return replace(found, source=f"{step}; {found.source}")
+        symbols = sympy.Tuple(*(K if isinstance(K, list) else [K]), prior).free_symbols
+        with suppress(ValueError):  # a prior that can be integrated need not show it in other coordinates
+            found = _local(parse(K, prior, dict.fromkeys(symbols, 0)), again=False)
+            if found.status == "exact":
+                return replace(found, source=f"{step}; {found.source}")
     return None
 
 

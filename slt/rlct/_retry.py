@@ -37,31 +37,36 @@ def attempts(problem: Problem) -> Iterator[tuple[Any, Any, str]]:
     if problem.ring.ngens > MOST_VARIABLES or len(problem.kl) > MOST_TERMS or not problem.ring.domain.is_QQ:
         return
     w = [sympy.Symbol(v.name, real=True) for v in problem.variables]
-    powers = [] if problem.generators else problem.kl.factor_list()[1]
-    polys = problem.generators or tuple(p for p, _ in powers)
-    K = [p.as_expr(*w) for p in problem.generators] if problem.generators else problem.kl.as_expr(*w)
+    squares = problem.generators is not None
+    c, powers = (1, [(p, 1) for p in problem.generators]) if squares else problem.kl.factor_list()
+    K = [p.as_expr(*w) for p, _ in powers]
     prior = sympy.Mul(*(sympy.Abs(p.as_expr(*w)) ** sympy.Rational(h) for p, h in problem.prior))
-    yield from _derived(K, prior, "")
-    A = _linear_forms(polys)
+    if squares:
+        yield from _derived(K, prior, "")
+    A = _linear_forms([p for p, _ in powers])
     if sum(1 for a in A if a) > len(w):
         change = dict(zip(w, A.inv() * sympy.Matrix(w), strict=True))
         moved = lambda f: sympy.expand(f.subs(change, simultaneous=True))  # noqa: E731
         prior = sympy.Mul(*(sympy.Abs(moved(p.as_expr(*w))) ** sympy.Rational(h) for p, h in problem.prior))
-        K = [moved(f) for f in K] if problem.generators else sympy.Mul(*(moved(p.as_expr(*w)) ** k for p, k in powers))
+        K = [moved(f) for f in K]
         step = f"({', '.join(map(str, A * sympy.Matrix(w)))}) as coordinates"
-        yield from _derived(K, prior, f"{step}; ")
-        yield K, prior, step
+        if squares:
+            yield from _derived(K, prior, f"{step}; ")
+        yield (
+            K if squares else sympy.Mul(sympy.sign(c), *(f**k for f, (_, k) in zip(K, powers, strict=True))),
+            prior,
+            step,
+        )
 
 
 def _derived(K, prior, before: str) -> Iterator[tuple[Any, Any, str]]:
-    if isinstance(K, list):
-        with suppress(ValueError):
-            found = derive(K, prior=prior)
-            if found.steps:
-                yield list(found.generators), found.prior, before + "; ".join(s.name for s in found.steps)
+    with suppress(ValueError):
+        found = derive(K, prior=prior)
+        if found.steps:
+            yield list(found.generators), found.prior, before + "; ".join(s.name for s in found.steps)
 
 
-def _linear_forms(polys: tuple[Polynomial, ...]) -> sympy.Matrix:
+def _linear_forms(polys: list[Polynomial]) -> sympy.Matrix:
     """Independent linear factors of the lowest homogeneous parts, of high multiplicity first, and coordinates."""
     d, found = polys[0].ring.ngens, []
     for p in polys:
