@@ -8,6 +8,8 @@ import sympy
 from sympy import symbols
 
 from slt.rlct import learning_coefficient
+from slt.rlct._parse import parse
+from slt.rlct._retry import attempts
 
 x, y, z = V = symbols("x y z")
 F = Fraction
@@ -68,7 +70,10 @@ def test_other_generators_and_coordinates_decide(K, lam, m):
 
 
 def test_the_prior_is_carried_along():
-    # (x + z)^h times the plane's square: (h + 1)/2 + 5/12. Kills: the prior left in the old coordinates.
-    K = (x + z) ** 2 + ((y - z - x) ** 2 - z**3) ** 2
-    found = learning_coefficient(K, prior=(x + z) ** 2, at=dict.fromkeys(V, 0))
-    assert (found.rlct, found.multiplicity, found.status) == (F(3, 2) + F(5, 12), 1, "exact")
+    # The new coordinates are (x + z, x, y). Kills: the prior left in the old ones.
+    u, v, w = symbols("x y z", real=True)
+    K, prior = ((x + z) ** 2 - y**3) ** 2, (x + 2 * y) ** 2
+    ((moved, carried, _),) = attempts(parse(K, prior, (0, 0, 0)))
+    back = {u: u + w, v: u, w: v}
+    assert sympy.expand(carried.subs(back, simultaneous=True) - (u + 2 * v) ** 2) == 0
+    assert sympy.expand(moved.subs(back, simultaneous=True) - ((u + w) ** 2 - v**3) ** 2) == 0
