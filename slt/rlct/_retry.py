@@ -15,7 +15,7 @@ from slt.rlct._parse import Problem
 from slt.rlct._types import Polynomial
 
 MOST_VARIABLES = 4
-MOST_TERMS = 460  # of K: all monomials of degree 12 in three variables
+MOST_DEGREE = 12  # of K; beyond, a change of coordinates costs more than the first attempt
 
 
 def as_squares(K: Any) -> Any:
@@ -34,7 +34,7 @@ def as_squares(K: Any) -> Any:
 
 def attempts(problem: Problem) -> Iterator[tuple[Any, Any, str]]:
     """(generators or K, prior, what was done), at the origin."""
-    if problem.ring.ngens > MOST_VARIABLES or len(problem.kl) > MOST_TERMS or not problem.ring.domain.is_QQ:
+    if problem.ring.ngens > MOST_VARIABLES or max(map(sum, problem.kl)) > MOST_DEGREE or not problem.ring.domain.is_QQ:
         return
     w = [sympy.Symbol(v.name, real=True) for v in problem.variables]
     squares = problem.generators is not None
