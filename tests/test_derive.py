@@ -94,13 +94,13 @@ def test_what_is_not_proved_is_called_a_bound(name, options):
 
 
 def test_one_trial_knows_the_mean_only():
-    # K of binomial mixtures with N = 1 depends on sum a_h theta_h, which has no critical point: 1/2, below the zoo's
-    # bound 3/4. Kills: two moments where one function is independent.
+    # K of binomial mixtures with N = 1 depends on sum a_h theta_h, which has no critical point: 1/2, in the zoo too, by
+    # another argument. Kills: two moments where one function is independent.
     specimen = zoo.binomial_mixture(trials=1)
     found = specimen.derive().learning_coefficient()
     assert (found.rlct, found.multiplicity, found.status) == (Fraction(1, 2), 1, "exact")
-    assert specimen.coefficient.status == "upper bound"
-    assert specimen.coefficient.rlct >= found.rlct
+    known = specimen.coefficient
+    assert (known.rlct, known.multiplicity, known.status) == (Fraction(1, 2), 1, "exact")
 
 
 def test_the_place_of_the_surplus_unit_matters():

@@ -195,6 +195,37 @@ def test_the_prior_follows():
         derive([sinh(a) - b], prior=Abs(a - b))
 
 
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        (exp(-1 / a**2), "a factor of the prior"),  # 0 to all orders at a = 0: the pair is that of b alone
+        (log(a) ** 2, "a factor of the prior"),  # raises m
+        (tan(a + sympy.pi / 2), "a factor of the prior"),  # a pole
+        (sympy.Heaviside(a), "a factor of the prior"),  # a boundary
+    ],
+    ids=str,
+)
+def test_a_prior_without_a_value_at_the_point_is_no_unit(prior, message):
+    # Kills: a prior's factor that is infinite or not continuous at the point taken for a unit, because it is not 0.
+    with pytest.raises(ValueError, match=message):
+        derive([a * tanh(b)], prior=prior)
+    with pytest.raises(ValueError, match="prior"):
+        learning_coefficient([a * b], prior=exp(-1 / a**2), at=(0, 0))
+    assert pair(learning_coefficient([a * tanh(b)], prior=exp(-Abs(a)) * sqrt(Abs(a - 1)), at=(0, 0))) == (F(1, 2), 2)
+    assert pair(learning_coefficient([a * b], prior=exp(-Abs(a)) / (1 + a**2), at=(0, 0))) == (F(1, 2), 2)
+
+
+def test_polynomials_know_the_half_line_too():
+    # The same pairs as through derive: V(e) for p + b^2 is above. p a^2 + q b^2 is nonnegative for p, q >= 0 only.
+    # Kills: `learning_coefficient` of polynomials on the whole line whatever the symbols say; a bound for even K.
+    assert pair(learning_coefficient([p + b**2], at={p: 0, b: 0})) == (F(3, 4), 1)
+    assert pair(learning_coefficient([p + q], prior=p + q, at={p: 0, q: 0})) == (F(3, 2), 1)
+    assert pair(learning_coefficient(p * a**2 + q * b**2, at=dict.fromkeys((p, q, a, b), 0))) == (F(1), 1)
+    assert pair(learning_coefficient(p**2 * (q - b) ** 2, at={p: 1, q: 1, b: 1})) == (F(1, 2), 1)
+    assert pair(learning_coefficient([p * b], prior=p)) == (F(1, 2), 1)
+    assert learning_coefficient([p + b**2]).status == "upper bound"
+
+
 def test_k_and_its_generators_differ_by_two():
     # Kills: the two conventions mixed up.
     assert derive(cosh(a) - 1).learning_coefficient().rlct == F(1, 2)
@@ -244,6 +275,9 @@ BAD = [
     (lambda: derive([a / (b * exp(b))]), "must be analytic"),
     (lambda: derive([exp(a) + b]), "must vanish at the point; there .* is 1"),
     (lambda: derive([exp(a) - 1], at={b: 0}), "at must give a value to each of a; got"),
+    (lambda: derive([p + 1], at={p: -1}), "must lie in the parameter space; p is declared nonnegative, got p = -1"),
+    (lambda: learning_coefficient([(p + 1) * b], at={p: -1, b: 0}), "must lie in the parameter space"),
+    (lambda: derive([sympy.Symbol("n", nonpositive=True) - b**2]), "free or nonnegative; n is declared"),
     (lambda: derive(sympy.Integer(3)), "must depend on parameters"),
     (lambda: learning_coefficient(sin(a) ** 3, at=(0,)), "nonnegative"),
 ]

@@ -271,7 +271,21 @@ def test_mixtures_are_the_newton_polyhedron_of_their_second_moments(phi):
             options = {"categories": d + 1, "concentration": phi}
             assert pair(multinomial_mixture(true + surplus, true, trials=2 * true, **options)) == want
             fewer = multinomial_mixture(true + surplus, true, trials=2 * true - 1, **options)
-            assert (fewer.rlct, fewer.multiplicity, fewer.status) == (want[0], None, "upper bound")
+            bound, one = (want[0], None, "upper bound"), (Fraction(d, 2), 1, "exact")  # one trial sees the mean only
+            assert (fewer.rlct, fewer.multiplicity, fewer.status) == (one if true == 1 else bound)
+
+
+@pytest.mark.parametrize("phi", [0.2, 1.0])
+def test_one_trial_of_a_binomial_mixture_sees_a_smooth_mean(phi):
+    # P(|a u + (1 - a) v - s| < e), u and v uniform: second differences of a square, over a by a Riemann sum. (1/2, 1)
+    # says it is e times a constant: the ratio over two decades is 100 but for terms of the order e/s. Kills: the value
+    # 1/2 + min(phi, 1/2)/2 of two trials (100^1.2 = 251 or more); m = 2 (the ratio of the logarithms is 1.5 or more).
+    a = np.exp(np.linspace(np.log(1e-3), np.log(0.5), 400))
+    below = lambda s: sum(c * np.maximum(s - x, 0) ** 2 for c, x in [(1, 0), (-1, a), (-1, 1 - a), (1, 1)])  # noqa: E731
+    wide, narrow = (((below(0.4 + e) - below(0.4 - e)) / (1 - a) * a ** (phi - 1)).sum() for e in (1e-2, 1e-4))
+    assert abs(wide / narrow - 100) < 3
+    for h, r in [(2, 1), (3, 1), (3, 2)]:
+        assert pair(multinomial_mixture(h, r, trials=1, concentration=phi)) == (Fraction(1, 2), 1)
 
 
 def test_a_mixture_that_is_not_strongly_identifiable_gets_a_bound():

@@ -48,6 +48,12 @@ def start(K: Any, prior: Any, at: Any) -> State:
     symbols = sorted(sympy.Tuple(*given, prior).free_symbols, key=sympy.default_sort_key)
     if not sympy.Tuple(*given).free_symbols:
         raise ValueError(f"K must depend on parameters; got {K}.")
+    for v in symbols:
+        if v.is_nonpositive or v.is_rational or v.is_real is False:
+            raise ValueError(
+                f"each symbol must be a real number, free or nonnegative; {v} is declared with {v.assumptions0}. "
+                "Declare real=True, or write -w with w declared nonnegative=True."
+            )
     if at is None:
         point = dict.fromkeys(symbols, sympy.Integer(0))
     else:
@@ -56,6 +62,9 @@ def start(K: Any, prior: Any, at: Any) -> State:
         if set(named) != set(map(str, symbols)):
             raise ValueError(f"at must give a value to each of {', '.join(map(str, symbols))}; got {sorted(named)}.")
         point = {v: named[str(v)] for v in symbols}
+    for v, x in point.items():
+        if v.is_nonnegative and x.is_negative:
+            raise ValueError(f"at must lie in the parameter space; {v} is declared nonnegative, got {v} = {x}.")
     moved = {v: v + x for v, x in point.items() if x != 0}
     # Inside its range a nonnegative symbol is free, and its displacement has both signs.
     free = {v: sympy.Symbol(v.name, real=True) for v in moved if v.is_nonnegative}
@@ -77,8 +86,13 @@ def start(K: Any, prior: Any, at: Any) -> State:
 
 
 def _unit_of_prior(factor) -> bool:
-    base = factor.as_base_exp()[0]
-    return isinstance(factor, sympy.exp) or not vanishes(base.args[0] if isinstance(base, sympy.Abs) else base)
+    """Whether a factor lies between positive constants near the origin, proved; `False` if it vanishes there."""
+    base = factor if isinstance(factor, sympy.exp) else factor.as_base_exp()[0]
+    base = base.args[0] if isinstance(base, sympy.Abs) else base
+    if not isinstance(factor, sympy.exp) and vanishes(base):
+        return False
+    check_analytic(base.replace(sympy.Abs, lambda g: g), "a factor of the prior without a zero")  # |g| is continuous
+    return True
 
 
 def at_zero(f):
@@ -94,7 +108,7 @@ def vanishes(f) -> bool:
     return found
 
 
-def check_analytic(f) -> None:
+def check_analytic(f, name: str = "K") -> None:
     """Every part of f must be analytic at the origin; a sufficient condition."""
     for part in sympy.preorder_traversal(f):
         if not part.free_symbols or part.is_Symbol or part.is_Add or part.is_Mul:
@@ -112,7 +126,7 @@ def check_analytic(f) -> None:
         elif part.func in DISC:
             good = bool((1 - inner**2).is_positive)
         if not good:
-            raise ValueError(f"K must be analytic at the point; {part} is not known to be.")
+            raise ValueError(f"{name} must be analytic at the point; {part} is not known to be.")
 
 
 def order(phi) -> int:

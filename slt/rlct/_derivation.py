@@ -64,11 +64,11 @@ class Derivation:
 
         The least over all true parameters is at most this.
         """
-        from slt.rlct._front import learning_coefficient
+        from slt.rlct._front import of_polynomials
 
         kl = list(self.generators) if self.squares else self.generators[0]
         symbols = sympy.Tuple(*self.generators, self.prior).free_symbols
-        found = learning_coefficient(kl, prior=self.prior, at=dict.fromkeys(symbols, 0))
+        found = of_polynomials(kl, self.prior, dict.fromkeys(symbols, 0))
         names = list(dict.fromkeys(step.name for step in self.steps))
         return replace(found, source="; ".join([*names, found.source]))
 

@@ -3,6 +3,7 @@ r"""The front door: simplify, read the polyhedron, blow up, and say which step a
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import sympy
 
@@ -15,6 +16,7 @@ from slt.rlct._parse import Problem, parse
 from slt.rlct._polyhedron import minimal
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._resolve import Resolution, as_coefficient, resolve_everywhere, resolve_tree
+from slt.rlct._retry import as_squares, attempts
 from slt.rlct._toric import toric
 
 
@@ -31,9 +33,11 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
 
     The steps, of which `source` names those that were used: units are left out; independent summands and factors are
     treated apart; the Newton polyhedron, where it is really nondegenerate; shears and blow-ups (`resolve`), complete
-    for most K in two and three variables, and a bound with `status` where they are not.
+    for most K in two and three variables; a second attempt with simpler generators or other linear coordinates; and a
+    bound with `status` where that does not suffice.
 
-    An analytic K that is no polynomial goes through `derive` first; without `at` the answer is then that of the origin.
+    An analytic K that is no polynomial, and a symbol declared nonnegative in which K is not even, go through `derive`
+    first; without `at` the answer is then that of the origin.
 
     **Arguments:** `K`: a polynomial with rational or real algebraic coefficients, nonnegative near its zeros; or a list
     of generators $f_i$ for $K = \sum f_i^2$; or analytic, as in `derive`. Each symbol is a parameter. `prior`: a
@@ -57,17 +61,40 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     >>> learning_coefficient(a**2 * b**2 + c**4).source
     'sum over {a, b}, {c}: 1/2 (Newton polyhedron) + 1/4 (Newton polyhedron)'
     """
-    if not all(sympy.sympify(f).is_polynomial() for f in (K if isinstance(K, list | tuple) else [K])):
+    squares = isinstance(K, list | tuple)
+    given = [sympy.sympify(f) for f in (K if squares else [K])]
+    one_sided = _one_sided(given, squares, sympy.sympify(prior), at)
+    if one_sided or not all(f.is_polynomial() for f in given):
         found = derive(K, prior=prior, at=at).learning_coefficient()
         return found if at is not None else _origin_only(found)
+    return of_polynomials(K, prior, at)
+
+
+def of_polynomials(K, prior, at) -> LearningCoefficient:
+    """The pair of polynomials, all symbols ranging over the line."""
+    K = as_squares(K)
     if at is not None:
         return _local(parse(K, prior, at))
     return _everywhere(parse(K, prior, None, zero=False))
 
 
-def _local(problem: Problem) -> LearningCoefficient:
+def _one_sided(given, squares: bool, prior, at) -> bool:
+    """Whether a symbol is declared nonnegative and K and prior are not, evidently, even functions of it."""
+    bases = [f.as_base_exp()[0] for f in sympy.Mul.make_args(prior)]
+    for v in filter(lambda w: w.is_nonnegative, sympy.Tuple(*given, prior).free_symbols):
+        flip = lambda f: sympy.expand(f.subs(v, -v))  # noqa: E731, B023
+        allowed = lambda f: [sympy.expand(f), -sympy.expand(f)]  # noqa: E731
+        even = all(flip(f) in (allowed(f) if squares else allowed(f)[:1]) for f in given)
+        if at is not None or not even or any(flip(f) not in allowed(f) for f in bases):
+            return True
+    return False
+
+
+def _local(problem: Problem, *, again: bool = True) -> LearningCoefficient:
     problem, steps = _blocks.without_units(problem)
-    answer = _taken_apart(problem, _local) or _whole(problem)
+    answer = _taken_apart(problem, partial(_local, again=again)) or _whole(problem)
+    if again and answer.status != "exact":
+        answer = _second(problem) or answer
     return replace(answer, source="; ".join([*steps, answer.source])) if steps else answer
 
 
@@ -86,6 +113,17 @@ def _taken_apart(problem: Problem, solve) -> LearningCoefficient | None:
         if not solved:
             raise NoRealZero("K has no real zero. Subtract its minimum.")
         return _blocks.multiply(*map(list, zip(*solved, strict=True)))
+    return None
+
+
+def _second(problem: Problem) -> LearningCoefficient | None:
+    """An exact answer from other generators or coordinates, `None` if there is none."""
+    for K, prior, step in attempts(problem):
+        symbols = sympy.Tuple(*(K if isinstance(K, list) else [K]), prior).free_symbols
+        with suppress(ValueError):  # a prior that can be integrated need not show it in other coordinates
+            found = _local(parse(K, prior, dict.fromkeys(symbols, 0)), again=False)
+            if found.status == "exact":
+                return replace(found, source=f"{step}; {found.source}")
     return None
 
 

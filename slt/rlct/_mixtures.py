@@ -12,13 +12,17 @@ tie.
 and Poisson: of every degree; multinomial with $N$ trials: up to $N$). $g(u) = \prod_i |u - u^*_i|^2$ has degree $2r$,
 is not negative and vanishes at the true locations only, so $\sum_h a_h g(u_h)$ is a linear function of model minus
 truth, and no weight is negative: each $a_h |u_h - u^*|^2$ is small by itself. No cancellation between surplus
-components can help, which is why the value for sign-free weights (`vandermonde`) is smaller."""
+components can help, which is why the value for sign-free weights (`vandermonde`) is smaller.
+
+**One trial.** The data see $s = \sum_h a_h \theta_h$ only, and $K \asymp |s - s_0|^2$. Given the weights, one of them
+is at least $1/H$, so $s$ has a bounded density, positive at an inner point $s_0$: $(d/2, 1)$, exactly."""
 
 from fractions import Fraction
 
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._sizes import check_at_most, check_exponent, check_size
 
+ONE_TRIAL = "K depends on the mean probabilities alone (slt.rlct._mixtures)"
 SOURCE = "second moments of nonnegative weights (slt.rlct._mixtures); compare Sato and Watanabe (2019)"
 
 
@@ -80,12 +84,12 @@ def multinomial_mixture(
     $$\lambda = \tfrac12 \big[ r d + (r - 1) + (H - r) \min(\varphi, d/2) \big] \quad \text{if } N \ge 2r, \qquad
     d = \text{categories} - 1,$$
 
-    with $m$ as in `mixture`. With fewer trials the $N$ moments of the mixing distribution that the data see do not
-    separate the components, and the value is an upper bound.
+    with $m$ as in `mixture`; $(d/2, 1)$ if $N = 1$. With $1 < N < 2r$ the $N$ moments of the mixing distribution that
+    the data see do not separate the components, and the value is an upper bound.
 
     **Arguments:** `components`, `true_components`, `concentration`: as in `mixture`; the true probabilities are
     positive. `trials`: $N$. `categories`: 2 for the binomial distribution.
-    **Returns:** `LearningCoefficient`, exact for $N \ge 2r$, an upper bound without $m$ otherwise.
+    **Returns:** `LearningCoefficient`, exact for $N \ge 2r$ and $N = 1$, an upper bound without $m$ otherwise.
     **Raises:** `ValueError` as in `mixture`.
     **Source:** the module's derivation.
 
@@ -95,6 +99,8 @@ def multinomial_mixture(
     h, r, phi = _check(components, true_components, concentration)
     dimension = check_size("categories", categories, 2) - 1
     rlct, multiplicity = _surplus(h, r, dimension, phi)
-    if check_size("trials", trials) >= 2 * r:
+    if check_size("trials", trials) == 1:
+        return LearningCoefficient(Fraction(dimension, 2), 1, "exact", ONE_TRIAL)
+    if trials >= 2 * r:
         return LearningCoefficient(rlct, multiplicity, "exact", SOURCE)
     return LearningCoefficient(rlct, None, "upper bound", f"{SOURCE}; exact from {2 * r} trials on")

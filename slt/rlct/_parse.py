@@ -18,6 +18,7 @@ from slt.rlct._reals import sign
 from slt.rlct._types import Polynomial
 
 MOST_VERTICES = 60
+CONTINUOUS = {sympy.Abs, sympy.exp, sympy.sin, sympy.cos, sympy.tanh, sympy.atan}  # on the whole line
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def _prior_powers(prior) -> tuple[list, list[Fraction]]:
     bases, powers = [], []
     for factor in sympy.Mul.make_args(prior):
         if isinstance(factor, sympy.exp):
+            _refuse_poles(factor)
             continue
         base, power = factor.as_base_exp()
         base = base.args[0] if isinstance(base, sympy.Abs) else base
@@ -160,6 +162,18 @@ def _prior_powers(prior) -> tuple[list, list[Fraction]]:
         bases.append(sympy.nsimplify(base, rational=True))
         powers.append(Fraction(str(power)))
     return bases, powers
+
+
+def _refuse_poles(factor) -> None:
+    """An exponential is a unit where its exponent is continuous; exp(-1/w**2) is none."""
+    for part in sympy.preorder_traversal(factor.args[0]):
+        power = part.is_Pow and part.exp.is_Integer and part.exp > 0
+        simple = part.is_Symbol or part.is_number or part.is_Add or part.is_Mul
+        if not (power or simple or part.func in CONTINUOUS):
+            raise ValueError(
+                f"the exponential factor {factor} of the prior is not known to lie between positive constants near "
+                f"the zeros of K, because of {part}. Leave it out if it does."
+            )
 
 
 def _refuse_negative(kl: Polynomial, *, where: str) -> None:

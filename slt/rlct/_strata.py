@@ -68,7 +68,8 @@ def strata(K, *, prior=1) -> tuple[LocalStratum, ...]:
     **Arguments:** `K`, `prior`: as in `learning_coefficient`, with two or three variables.
     **Returns:** pieces, the global pair first (least λ, then largest m), those that are not exact last. If all are
     exact, the first pair is the global one.
-    **Raises:** `ValueError` as `learning_coefficient`, for another number of variables, and if K has no real zero.
+    **Raises:** `ValueError` as `learning_coefficient`, for another number of variables, for a symbol that is
+    declared nonnegative, and if K has no real zero.
     **Source:** the module's derivation; Watanabe (2009), chapter 3; Lau, Furman, Wang, Murfet and Wei (2025) for the
     local learning coefficient.
 
@@ -83,6 +84,9 @@ def strata(K, *, prior=1) -> tuple[LocalStratum, ...]:
     variables, d = problem.variables, problem.ring.ngens
     if d not in (2, 3):
         raise ValueError(f"strata needs two or three variables; got {d}: {', '.join(map(str, variables))}.")
+    half = [str(v) for v in variables if v.is_nonnegative]
+    if half:
+        raise ValueError(f"strata looks at the whole space; {', '.join(half)} is declared nonnegative. Use real=True.")
     refuse_negative_values(problem)
     pair = problem.pair()
     found, lines, places = _surfaces(pair), [], {}

@@ -109,12 +109,12 @@ def binomial_mixture(
     **Arguments:** `components` $H$. `true_components`: the truth has the $r$ probabilities $i/(r + 1)$. `trials` $N$.
     `concentration`: $\varphi$.
     **Returns:** a `Specimen` with the parameters `weights` and `probabilities`, both `(H,)`; the coefficient is that of
-    `slt.rlct.multinomial_mixture` (an upper bound for $N < 2r$), unknown for $r > H$.
+    `slt.rlct.multinomial_mixture` (an upper bound for $1 < N < 2r$), unknown for $r > H$.
     **Raises:** `ValueError` if a size is no positive integer or `concentration` not positive.
     **Source:** `slt.rlct.multinomial_mixture`.
 
-    >>> binomial_mixture(trials=1).coefficient.status
-    'upper bound'
+    >>> binomial_mixture(trials=1).coefficient.rlct  # one trial sees the mean only
+    Fraction(1, 2)
     """
     h, r = check_size("components", components), check_size("true_components", true_components)
     n = check_size("trials", trials)
