@@ -42,7 +42,8 @@ class Store:
         if self.folder is not None:
             path = self._path(part)
             temporary = path.with_suffix(f".{os.getpid()}.npz")
-            np.savez(temporary, **dict(arrays))
+            named: dict[str, Any] = dict(arrays)
+            np.savez(temporary, **named)
             os.replace(temporary, path)
 
     def _path(self, part: int) -> Path:

@@ -35,7 +35,8 @@ def run_nuts(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at
         return n_beta * excess_of(u) + ((gamma * free + (1 - free)) * u * u).sum() / 2
 
     def chain(key):
-        start, transition = hmc(potential, algo="NUTS")
+        kernel: Any = hmc(potential, algo="NUTS")
+        start, transition = kernel
         first = start(
             jnp.zeros_like(centre),
             settings.burn_in,
@@ -55,5 +56,5 @@ def run_nuts(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at
         a[:, settings.burn_in :] for a in jax.vmap(chain)(jax.random.split(key, settings.chains))
     )
     excess = (energy - gamma / 2 * distance - (whole - distance) / 2) / n_beta
-    thinned = (a[:, :: settings.thin] for a in (excess, distance))
-    return Steps(*thinned, jnp.zeros_like(energy), accepted, diverging)
+    excess, distance = (a[:, :: settings.thin] for a in (excess, distance))
+    return Steps(excess, distance, jnp.zeros_like(energy), accepted, diverging)

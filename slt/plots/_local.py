@@ -48,7 +48,7 @@ def sweep(result: Any, *, exact: float | None = None) -> Axes:
             )
             for filled in (True, False):
                 at = good[:, j] == filled
-                face = {} if filled else {"markerfacecolor": "none"}
+                face: Any = {} if filled else {"markerfacecolor": "none"}
                 axis.plot(x[at], estimate[at, j], marker, color=color, linestyle="none", **face)
             lost = ~np.isfinite(estimate[:, j])
             axis.plot(x[lost], np.full(lost.sum(), 0.97), "x", color=color, transform=axis.get_xaxis_transform())

@@ -67,7 +67,7 @@ def start(K: Any, prior: Any, at: Any) -> State:
             raise ValueError(f"at must lie in the parameter space; {v} is declared nonnegative, got {v} = {x}.")
     moved = {v: v + x for v, x in point.items() if x != 0}
     # Inside its range a nonnegative symbol is free, and its displacement has both signs.
-    free = {v: sympy.Symbol(v.name, real=True) for v in moved if v.is_nonnegative}
+    free = {v: sympy.Symbol(str(v), real=True) for v in moved if v.is_nonnegative}
     state = State(given, prior, (), squares)
     if moved:
         shift = lambda f: f.subs(moved, simultaneous=True).subs(free)  # noqa: E731
@@ -124,7 +124,7 @@ def check_analytic(f, name: str = "K") -> None:
         elif part.func is sympy.tan:
             good = not vanishes(sympy.cos(part.args[0]))
         elif part.func in DISC:
-            good = bool((1 - inner**2).is_positive)
+            good = bool((1 - sympy.sympify(inner) ** 2).is_positive)
         if not good:
             raise ValueError(f"{name} must be analytic at the point; {part} is not known to be.")
 
@@ -153,7 +153,8 @@ def of_one_argument(f):
 def without_units(f):
     """f up to a unit: constants, units and the units in functions of one argument left out."""
     out = []
-    for factor in sympy.Mul.make_args(sympy.factor(f)):
+    product: Any = sympy.factor(f)
+    for factor in sympy.Mul.make_args(product):
         if not vanishes(factor):
             continue
         base, n = factor.as_base_exp()

@@ -166,6 +166,7 @@ def _prior_powers(prior) -> tuple[list, list[Fraction]]:
 
 def _refuse_poles(factor) -> None:
     """An exponential is a unit where its exponent is continuous; exp(-1/w**2) is none."""
+    part: Any
     for part in sympy.preorder_traversal(factor.args[0]):
         power = part.is_Pow and part.exp.is_Integer and part.exp > 0
         simple = part.is_Symbol or part.is_number or part.is_Add or part.is_Mul

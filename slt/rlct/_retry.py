@@ -38,7 +38,7 @@ def attempts(problem: Problem) -> Iterator[tuple[Any, Any, str]]:
         return
     w = [sympy.Symbol(v.name, real=True) for v in problem.variables]
     squares = problem.generators is not None
-    c, powers = (1, [(p, 1) for p in problem.generators if p]) if squares else problem.kl.factor_list()
+    c, powers = (1, [(p, 1) for p in problem.generators or () if p]) if squares else problem.kl.factor_list()
     K = [p.as_expr(*w) for p, _ in powers]
     prior = sympy.Mul(*(sympy.Abs(p.as_expr(*w)) ** sympy.Rational(h) for p, h in problem.prior))
     if squares:

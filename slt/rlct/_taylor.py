@@ -159,5 +159,5 @@ def contains_power(polys, symbols, degree: int) -> bool:
             if any(row):
                 rows.append(row)
     low = sum(1 for e in exponents if sum(e) < degree)  # the columns of lower degree come first
-    pivots = sympy.polys.matrices.DomainMatrix.from_Matrix(sympy.Matrix(rows)).to_field().rref()[1]
+    pivots = DomainMatrix.from_Matrix(sympy.Matrix(rows)).to_field().rref()[1]
     return sum(1 for p in pivots if p >= low) == len(exponents) - low

@@ -12,7 +12,7 @@ class Autoregression(dist.Distribution):
     r"""$x_1 \sim N(0, 1/(1 - a^2))$, $x_t \sim N(a x_{t-1}, 1)$; no matrix is formed, save for `covariance_matrix`."""
 
     arg_constraints = {"a": constraints.open_interval(-1.0, 1.0)}  # noqa: RUF012
-    support = constraints.real_vector
+    support: Any = constraints.real_vector
     pytree_data_fields = ("a",)
 
     def __init__(self, a: Any, length: int, *, validate_args: bool | None = None) -> None:

@@ -110,7 +110,7 @@ def tanh_network(hidden: int, true: Sequence[tuple[Any, Any]], shared: int = 0) 
     r = len(true)
     c, s = names("c", r + shared), names("s", r + shared)
     a, b = names("a", hidden - r - shared), names("b", hidden - r - shared)
-    at = {v: Integer(0) for v in [*c, *a, *b]}
+    at: dict[Any, Any] = {v: Integer(0) for v in [*c, *a, *b]}
     for i, (c_i, s_i) in enumerate(zip(c, s, strict=True)):
         a0, b0 = map(exact, true[i if i < r else 0])
         at[c_i], at[s_i] = at[c_i] + (a0 * b0 if i < r else 0), b0**2
@@ -133,7 +133,7 @@ def matrices(shapes: Mapping[str, tuple[int, int]], true: Mapping[str, Any]) -> 
     found = {name: matrix(name, *shape) for name, shape in shapes.items()}
     fixed = {name: sympy.Matrix(np.asarray(true[name]).tolist()).applyfunc(exact) for name in shapes}
     product, goal = _product(found), _product(fixed)
-    at = {v: x for name in shapes for v, x in zip(found[name], fixed[name], strict=True)}
+    at = {v: x for name in shapes for v, x in zip(found[name].flat(), fixed[name].flat(), strict=True)}
     why = "K is half the squared norm of the difference of the products, x having the covariance I"
     return Equations(list(product - goal), {k: m.tolist() for k, m in found.items()}, why, at=at)
 
@@ -151,7 +151,7 @@ def factor_analysis(variables: int, factors: int) -> Equations:
     load, noise = matrix("l", variables, factors), names("d", variables)
     covariance = load * load.T + sympy.diag(*noise)
     generators = [covariance[i, j] - int(i == j) for i in range(variables) for j in range(i, variables)]
-    at = {**dict.fromkeys(load, Integer(0)), **dict.fromkeys(noise, Integer(1))}
+    at = {**dict.fromkeys(load.flat(), Integer(0)), **dict.fromkeys(noise, Integer(1))}
     why = "K is comparable to the squared difference of the covariances"
     return Equations(generators, {"loadings": load.tolist(), "noise": noise}, why, at=at)
 
