@@ -57,7 +57,7 @@ BY_HAND = [
 ]
 
 
-@pytest.mark.parametrize(("K", "expected"), BY_HAND, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(("K", "expected"), BY_HAND, ids=[str(K)[:40] for K, _ in BY_HAND])
 def test_strata_by_hand(K, expected):
     # mutants killed: the interval's sign ignored (umbrella), a factor's power ignored, definite factors kept as curves
     assert table(K) == expected

@@ -78,10 +78,11 @@ def of_polynomials(K, prior, at) -> LearningCoefficient:
     return _everywhere(parse(K, prior, None, zero=False))
 
 
-def _one_sided(given, squares: bool, prior, at) -> bool:
+def _one_sided(given, squares: bool, prior: Any, at) -> bool:
     """Whether a symbol is declared nonnegative and K and prior are not, evidently, even functions of it."""
     bases = [f.as_base_exp()[0] for f in sympy.Mul.make_args(prior)]
-    for v in filter(lambda w: w.is_nonnegative, sympy.Tuple(*given, prior).free_symbols):
+    symbols: Any = sympy.Tuple(*given, prior).free_symbols
+    for v in filter(lambda w: w.is_nonnegative, symbols):
         flip = lambda f: sympy.expand(f.subs(v, -v))  # noqa: E731, B023
         allowed = lambda f: [sympy.expand(f), -sympy.expand(f)]  # noqa: E731
         even = all(flip(f) in (allowed(f) if squares else allowed(f)[:1]) for f in given)

@@ -15,6 +15,7 @@ from itertools import combinations_with_replacement
 from math import comb
 
 import sympy
+from sympy.polys.matrices import DomainMatrix
 
 from slt.rlct._analytic import UNITS, State, T, at_zero, vanishes
 from slt.rlct._faces import initial_form, inspect_face
