@@ -124,7 +124,7 @@ def check_analytic(f, name: str = "K") -> None:
         elif part.func is sympy.tan:
             good = not vanishes(sympy.cos(part.args[0]))
         elif part.func in DISC:
-            good = bool((1 - sympy.sympify(inner) ** 2).is_positive)
+            good = bool(sympy.Add(1, -sympy.Pow(inner, 2)).is_positive)
         if not good:
             raise ValueError(f"{name} must be analytic at the point; {part} is not known to be.")
 

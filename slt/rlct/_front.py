@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import sympy
 
