@@ -113,7 +113,8 @@ def check_analytic(f, name: str = "K") -> None:
     for part in sympy.preorder_traversal(f):
         if not part.free_symbols or part.is_Symbol or part.is_Add or part.is_Mul:
             continue
-        inner, good = at_zero(part.args[0]), False
+        inner: Any = at_zero(part.args[0])
+        good = False
         if isinstance(part, sympy.Pow):
             base, n = part.args
             good = bool((n.is_Integer and n > 0) or at_zero(base).is_positive or (n.is_Integer and not vanishes(base)))
@@ -124,7 +125,7 @@ def check_analytic(f, name: str = "K") -> None:
         elif part.func is sympy.tan:
             good = not vanishes(sympy.cos(part.args[0]))
         elif part.func in DISC:
-            good = bool(sympy.Add(1, -sympy.Pow(inner, 2)).is_positive)
+            good = bool((1 - inner**2).is_positive)
         if not good:
             raise ValueError(f"{name} must be analytic at the point; {part} is not known to be.")
 
