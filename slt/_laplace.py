@@ -2,8 +2,8 @@ r"""The fast way to a free energy: one mode, a Student proposal around it, two e
 
 Climbs from about as many draws of the prior as tempering starts from look for modes. If all of them end at one place,
 a Student distribution with its curvature, adapted once to the weights of its own draws, is the proposal. Importance
-sampling has one estimate, bridge sampling from Hamiltonian chains another. Proposals that grow from one and a half to
-forty-five times as wide look for mass that the curvature at the mode knows nothing of. Whatever looks wrong is answered
+sampling has one estimate, bridge sampling from Hamiltonian chains another. Proposals that grow from 1.4 to 64
+times as wide look for mass that the curvature at the mode knows nothing of. Whatever looks wrong is answered
 by `None`.
 """
 

@@ -1,6 +1,6 @@
 """What is done for each of many data sets: draws at two temperatures, errors, coefficients, diagnostics (floor 5)."""
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from slt import _many
 from slt._arviz import ess, rhat
 from slt._nodes import nodes
 from slt._store import Store
-from slt._target import target
+from slt._target import Same, target
 from slt.evidence import tempered_smc
 from slt.losses import cv_loss, functional_variance, generalization_loss, training_loss
 from slt.triple import Triple, draw_data, draw_prior, empirical_entropy, log_density
@@ -24,12 +24,18 @@ THIN = 4  # for new observations: a mean of p(x|w) needs fewer draws than its mo
 RHAT, ESS = 1.02, 200  # of n L_n; data sets that miss them are drawn again
 
 
+@lru_cache(maxsize=8)
+def program(triple: Same, sampler: Same, n: int, beta: float, size: int, x64: bool) -> "Program":
+    """The same object for the same experiment: what it has compiled serves the next call too."""
+    return Program(triple.value, n, beta, sampler.value, size)
+
+
 class Program:
     """Everything that is done for a chunk of data sets, given their keys."""
 
     def __init__(self, triple: Triple, n: int, beta: float, sampler: Any, size: int):
         self.triple, self.n, self.beta, self.sampler, self.size = triple, n, beta, sampler, size
-        self.betas = beta, 1 / np.log(n)
+        self.betas = beta, float(1 / np.log(n))
         self.data = jax.jit(jax.vmap(lambda key: draw_data(jax.random.fold_in(key, 0), triple, n)))
         example = draw_data(jax.random.key(0), triple, n)
         self.density = target(triple, example, {})[0]
@@ -39,6 +45,9 @@ class Program:
         self.control = self.exact is None and _same_support(triple, example)
         self.judge = jax.jit(lambda keys, data, hot, cold: jax.lax.map(self._judge, (keys, data, hot, cold)))
         self.constrain = jax.jit(self._constrain)
+        self.sample = jax.jit(
+            jax.vmap(lambda key, beta, *data: sampler(key, data, beta=beta), in_axes=(0, None, *[0] * len(example)))
+        )
 
     def fingerprint(self, key: Any) -> str:
         """What is computed, as text: the program that makes the data, and the densities."""
@@ -81,7 +90,7 @@ class Program:
     def _draw(self, keys: Any, data: Any, beta: float, longer: int) -> Any:
         """Draws by name, `(data sets, chains, draws, ...)`."""
         if self.sampler is not None:
-            return jax.jit(jax.vmap(lambda k, *d: self.sampler(k, d, beta=beta)))(keys, *data)
+            return self.sample(keys, beta, *data)
         weights = jnp.ones((len(keys), self.n))
         sizes = {"draws": longer * _many.DRAWS, "warmup": longer * _many.WARMUP}
         return self.constrain(_many.run(keys, self.density, list(data), weights, beta, **sizes).u, data)
@@ -105,9 +114,7 @@ class Program:
             weights = jnp.full(len(new[0]), 1 / len(new[0]))
         else:
             new, weights = (jnp.asarray(self.exact[0]),), jnp.asarray(self.exact[1])
-        thinned = {
-            name: a[:, ::THIN] for name, a in hot.items()
-        }  # the mean of p(x|w) needs fewer draws than its moments
+        thinned = {name: a[:, ::THIN] for name, a in hot.items()}
         log_new, own_new = matrix(thinned, new), -empirical_entropy(triple, *new)
         log_ratio = -generalization_loss(log_new) - own_new
         control = jnp.expm1(log_ratio) if self.control else 0.0  # of expectation zero

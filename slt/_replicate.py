@@ -12,8 +12,9 @@ import numpy as np
 
 from slt._arrays import MeanSE, SltWarning, check_beta, mean_se
 from slt._nodes import check_key, check_whole
-from slt._program import ESS, LONGER, RHAT, Program
+from slt._program import ESS, LONGER, RHAT, program
 from slt._store import Store
+from slt._target import Same
 from slt._work import progress
 from slt.triple import Triple
 from slt.zoo import Specimen
@@ -99,7 +100,8 @@ def replicate(
     (`slt.tempered_smc`, tenths of a second each). `store`: a folder; chunks are written there as they finish, and a run
     that was killed goes on from them to the same figures.
     **Returns:** `Replicated`. The generalization error is a sum over nodes where the truth has one dimension; else an
-    average over 2000 new observations, with $p^*/q - 1$, whose expectation is zero, as a control variate.
+    average over 2000 new observations, with $p^*/q - 1$ as a control variate where model and truth have the same
+    support, so that its expectation is zero.
     **Raises:** `ValueError` for sizes that are not whole or too small, `beta <= 0`, a store of another experiment;
     `TypeError` for another model. Warns (`SltWarning`) of data sets whose chains still do not mix, with their number.
     **Source:** Watanabe (2018), sections 1.6 and 6.3; Hoffman and Gelman (2014).
@@ -116,7 +118,8 @@ def replicate(
     check_key(key)
     check_beta(beta)
     n, datasets = check_whole("n", n, 3), check_whole("datasets", datasets, 1)
-    run = Program(triple, n, float(beta), sampler, min(CHUNK, datasets))
+    x64 = bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
+    run = program(Same(triple), Same(sampler), n, float(beta), min(CHUNK, datasets), x64)
     chunks = -(-datasets // run.size)
     about = {"n": n, "datasets": datasets, "beta": float(beta), "free_energy": bool(free_energy)}
     kept = Store(store, about | {"key": jax.random.key_data(key).tolist(), "program": run.fingerprint(key)})

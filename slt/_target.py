@@ -42,7 +42,7 @@ class Target:
     size: int
 
 
-class _Same:
+class Same:
     """A key for the cache: the object itself, kept alive."""
 
     def __init__(self, value: Any):
@@ -52,7 +52,7 @@ class _Same:
         return id(self.value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.value is other.value
+        return isinstance(other, Same) and self.value is other.value
 
 
 _cache: OrderedDict[Any, Target] = OrderedDict()
@@ -77,7 +77,7 @@ def target(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tupl
     else:
         _check_model(model, *arguments(data))
     shapes = tuple((a.shape, str(a.dtype)) for a in data)
-    known = (_Same(model), tree, shapes, tuple(arrays), tuple(map(_key, fixed)), jax.config.jax_enable_x64)
+    known = (Same(model), tree, shapes, tuple(arrays), tuple(map(_key, fixed)), jax.config.jax_enable_x64)
     if known not in _cache:
         build: Callable[..., Target] = _of_triple if isinstance(model, Triple) else _of_model
         try:
@@ -92,7 +92,7 @@ def target(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tupl
 
 
 def _key(value: Any) -> Any:
-    return value if isinstance(value, int | float | str | bool | None) else _Same(value)
+    return value if isinstance(value, int | float | str | bool | None) else Same(value)
 
 
 def _of_triple(triple: Triple, arguments: Callable[[Any], Any], data: Any) -> Target:

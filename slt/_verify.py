@@ -78,7 +78,7 @@ def verify(
     (G_n - S) + (C_n - S_n) = \frac{2\lambda}{n} + o_p(1/n)$$
 
     and the others of the theory that need no free energy. Where a formula has a remainder, the difference of its sides
-    need not be within its standard error; it shrinks as n grows.
+    need not be within its standard error; it shrinks as n grows, for WBIC and where $m > 1$ only like $1/\log n$.
 
     **Arguments:** `key`: a JAX key. `specimen`: of `slt.zoo`, realizable. `n`: observations per data set, at least 4.
     `datasets`: how many. `betas`: inverse temperatures; 1 brings the formulas that need it. `sampler`: as in
@@ -152,7 +152,7 @@ def _at_one(r: Replicated, known: Any) -> list[Claim]:
         rlct, log_n = float(known.rlct), float(np.log(n))
         claims += [
             _paired("n(G - S) + n(C - S_n) = 2 rlct", 1.0, error + cv, 2 * rlct),
-            _paired("WBIC - n S_n = rlct log n", 1.0, np.asarray(r.wbic_excess), rlct * log_n),
+            _paired("(WBIC - n S_n) / log n = rlct", 1.0, np.asarray(r.wbic_excess) / log_n, rlct),
             _paired("beta^2 V[n L_n] = rlct at beta = 1 / log n", 1.0, np.asarray(r.rlct), rlct),
         ]
     return claims

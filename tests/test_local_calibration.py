@@ -3,7 +3,6 @@
 `benchmarks/calibrate_local.py` prints the whole table of sixteen; here stand the cases that a bug would move.
 """
 
-import itertools
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from slt.rlct import deep_linear
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.calibrate_local import network, network_loss
 from benchmarks.gibbs_networks import gibbs
 
 NUTS = Settings(sampler="nuts", chains=32, burn_in=300, draws=500)
@@ -38,25 +38,6 @@ def test_nuts_reaches_the_expectation_of_a_quadratic_loss(free, key):
     assert fit.excess.shape == (32, 500)
 
 
-def linear_network(weights, batch):
-    x, y = batch
-    for w in weights:
-        x = x @ w
-    return 0.5 * ((y - x) ** 2).sum(1).mean()
-
-
-def at_rank(widths, rank):
-    """w* of the given rank and few observations with covariance one: the mean loss is K."""
-    weights = [np.zeros(shape) for shape in itertools.pairwise(widths)]
-    for w in weights:
-        w[np.arange(rank), np.arange(rank)] = 1 + 0.2 * np.arange(rank)
-    x = np.sqrt(widths[0]) * np.eye(widths[0])
-    y = x
-    for w in weights:
-        y = y @ w
-    return weights, (x, y)
-
-
 class Case(NamedTuple):
     widths: list
     rank: int
@@ -67,9 +48,9 @@ class Case(NamedTuple):
 def test_a_linear_network_reaches_its_expectation(case, key):
     # Against Gibbs draws of whole layers at the same n beta: four combined standard errors. Kills: the pull towards 0,
     # gamma not halved, the pull left in the energy, one noise for all chains.
-    weights, data = at_rank(case.widths, case.rank)
+    weights, data = network(case.widths, case.rank)
     settings = Settings(sampler="nuts", chains=8, burn_in=200, draws=300)
-    fit = quiet(key, linear_network, weights, data, step=1e-4, beta=case.n_beta / len(data[0]), settings=settings)
+    fit = quiet(key, network_loss, weights, data, step=1e-4, beta=case.n_beta / len(data[0]), settings=settings)
     oracle = gibbs(weights, case.n_beta, 1.0).mean(0)
     error = np.hypot(fit.se, oracle.std(ddof=1) / np.sqrt(len(oracle)))
     assert abs(fit.estimate - oracle.mean()) < 4 * error < 0.1 * oracle.mean()

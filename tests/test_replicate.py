@@ -16,7 +16,8 @@ import numpyro.distributions as dist
 import pytest
 
 import slt
-from slt import Triple, _program, conjugate, zoo
+from slt import Triple, _many, _program, _replicate, _verify, conjugate, zoo
+from slt._target import Same
 from slt.samplers import gibbs
 
 TRIPLE = Triple(dist.Normal(0.7, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(-1, 2)})
@@ -94,16 +95,32 @@ def test_a_data_set_depends_on_its_number_alone(tempered):
     np.testing.assert_array_equal(fewer.rlct, tempered.rlct[:26])
 
 
-def test_a_second_experiment_compiles_nothing():
-    slt.replicate(KEY, TRIPLE, N, datasets=25, beta=0.5)
-    before = slt._many.run._cache_size()
-    slt.replicate(jax.random.key(6), TRIPLE, N, datasets=50, beta=0.25)
-    assert slt._many.run._cache_size() == before
+TRACED = []
+
+
+def independent(key, data, *, beta):
+    TRACED.append(beta)
+    return {"mu": jax.random.normal(key, (4, 400)) / 4}
+
+
+@pytest.mark.parametrize("sampler", [None, independent])
+def test_a_second_experiment_compiles_nothing(sampler):
+    # Kills: a program built anew for each call, or its sampler for each chunk and temperature.
+    slt.replicate(KEY, TRIPLE, N, datasets=25, beta=0.5, sampler=sampler)
+    held = _program.program(Same(TRIPLE), Same(sampler), N, 0.5, 25, True)
+    parts = [_many.run, held.data, held.judge, held.constrain]
+    before, missed = [part._cache_size() for part in parts], _program.program.cache_info().misses
+    traced = len(TRACED)
+    slt.replicate(jax.random.key(6), TRIPLE, N, datasets=50, beta=0.5, sampler=sampler)
+    assert [part._cache_size() for part in parts] == before
+    assert before[1:] == [1, 1, 0 if sampler else 1]
+    assert len(TRACED) == traced == (1 if sampler else 0)
+    assert _program.program.cache_info().misses == missed
 
 
 def test_gibbs_takes_the_place_of_nuts():
     # n E[G - S] and n E[C - S_n] are rlct - (m - 1) / log n up to smaller terms: reduced rank 2-1-2, truth 0, m = 2.
-    # Kills: G of the training data.
+    # Kills: twice or half of either error.
     specimen = zoo.reduced_rank(inputs=2, hidden=1, outputs=2, rank=0)
     sampler = partial(gibbs.run, model=gibbs.ReducedRank(1, noise=1.0, sd=1.0), chains=4, draws=300, thin=3)
     found = slt.replicate(KEY, specimen, 200, datasets=50, sampler=sampler)
@@ -112,6 +129,38 @@ def test_gibbs_takes_the_place_of_nuts():
     expected = 2 * (float(pair.rlct) - (pair.multiplicity - 1) / np.log(200))
     assert abs(both.mean() - expected) < 4 * both.std(ddof=1) / np.sqrt(50)
     assert found.correlation("generalization_error", "cv_error") < -0.7
+
+
+def slope_posterior(x, y, beta):
+    """Mean and variance of the slope under N(0, 4), unit noise."""
+    precision = beta * (x**2).sum() + 1 / 4
+    return beta * (x * y).sum() / precision, 1 / precision
+
+
+def exact_slopes(key, data, *, beta):
+    mean, variance = slope_posterior(*data, beta)
+    return {"w": mean + jnp.sqrt(variance) * jax.random.normal(key, (4, 500))}
+
+
+def test_the_held_out_error_of_each_data_set_is_near_the_exact_one():
+    # A regression on random inputs: G - S by quadrature over x, data set by data set. Kills: the control variate left out or with the other sign (0.6 of the mean).
+    line = Triple(
+        lambda x: dist.Normal(0.8 * x, 1),
+        lambda x, w: dist.Normal(w * x, 1),
+        {"w": dist.Normal(0, 2)},
+        dist.Normal(0, 1),
+    )
+    found = slt.replicate(KEY, line, 200, datasets=50, sampler=exact_slopes)
+    keys = jax.vmap(lambda r: jax.random.fold_in(KEY, r))(jnp.arange(50))
+    node, weight = slt.quadrature.nodes(dist.Normal(0, 1))
+    exact = []
+    for key in keys:
+        mean, variance = slope_posterior(*slt.draw_data(jax.random.fold_in(key, 0), line, 200), 1.0)
+        wide = 1 + variance * node**2
+        exact.append(weight @ (0.5 * np.log(wide) + (1 + (mean - 0.8) ** 2 * node**2) / (2 * wide) - 0.5))
+    apart = found.generalization_error - np.array(exact)
+    assert apart.std(ddof=1) < 0.25 * np.mean(exact)
+    assert abs(apart.mean()) < 4 * apart.std(ddof=1) / np.sqrt(50)
 
 
 SCRIPT = """
@@ -130,7 +179,7 @@ def test_a_killed_run_goes_on_to_the_same_figures(tempered, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(slt.__path__[0]).removesuffix("/slt")}
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(store)], env=environment)
     deadline = time.monotonic() + 300
-    while not list(store.glob("part-*.npz")) and time.monotonic() < deadline:
+    while not list(store.glob("part-??????.npz")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -208,7 +257,41 @@ def test_verify_meets_the_theory_on_a_regular_and_a_singular_specimen(specimen, 
     found = slt.verify(jax.random.key(1), specimen(), 100, datasets=50, betas=(beta,))
     assert len({c.formula for c in found.claims}) == len(found.claims) == claims
     for claim in found.claims:
-        assert abs(claim.left - claim.right) < 4 * claim.se + (0 if claim.exact else 0.15), claim
+        scale = np.log(100) if "log n =" in claim.formula else 1.0  # WBIC - n S_n itself, in nats
+        assert scale * abs(claim.left - claim.right) < 4 * scale * claim.se + (0 if claim.exact else 0.15), claim
+
+
+def obedient(key, specimen, n, *, beta=1.0, datasets=2, sampler=None):
+    """Two data sets that obey the theory with rlct 1/4 and nu 0.6; G and C err by as much in opposite directions."""
+    rlct, nu, noise = 0.25, 0.6, np.array([0.2, -0.2])
+    columns = dict.fromkeys(_replicate.NAMES, np.full(2, np.nan)) | {
+        "generalization_error": ((rlct - nu) / beta + nu + noise) / n,
+        "training_error": ((rlct - nu) / beta - nu + 0 * noise) / n,
+        "gibbs_generalization_error": (rlct / beta + nu + 0 * noise) / n,
+        "gibbs_training_error": (rlct / beta - nu + 0 * noise) / n,
+        "cv_error": (rlct - noise) / n,
+        "waic_error": (rlct - 0.5 * noise) / n,
+        "wbic_excess": rlct * np.log(n) + 0 * noise,
+        "rlct": rlct + noise,
+        "singular_fluctuation": nu + 0 * noise,
+    }
+    return _replicate.Replicated(**columns, n=n, beta=beta)
+
+
+def test_the_claims_of_verify_are_the_formulas_of_the_theory(monkeypatch):
+    # Kills: 2 for 2 beta, nu for -nu, beta for 1 / beta, n for n - 1, unpaired errors.
+    monkeypatch.setattr(_verify, "replicate", obedient)
+    found = slt.verify(KEY, zoo.monomial(), 100, datasets=2, betas=(1.0, 0.5))
+    assert len(found.claims) == 18
+    first, *others = found.claims
+    assert (first.left, first.right) == (pytest.approx(0.25), pytest.approx(0.25 * 100 / 99))
+    for claim in others:
+        assert claim.left == pytest.approx(claim.right, abs=1e-12), claim
+    se = {(c.formula, c.beta): c.se for c in found.claims}
+    assert se["n(G - S) + n(C - S_n) = 2 rlct", 1.0] == pytest.approx(0, abs=1e-12)  # paired: the noise cancels
+    assert se["n E[W] = n E[C]", 1.0] == pytest.approx(0.1)
+    assert se["n(G - S) = (rlct - nu) / beta + nu", 0.5] == pytest.approx(0.2)
+    assert first.se == pytest.approx(0.2 * np.hypot(1, 100 / 99))
 
 
 def test_verify_refuses_what_has_no_such_theory():
