@@ -143,7 +143,8 @@ def exact_slopes(key, data, *, beta):
 
 
 def test_the_held_out_error_of_each_data_set_is_near_the_exact_one():
-    # A regression on random inputs: G - S by quadrature over x, data set by data set. Kills: the control variate left out or with the other sign (0.6 of the mean).
+    # A regression on random inputs: G - S by quadrature over x, data set by data set. Kills: the control variate left
+    # out or with the other sign (an error of 0.6 of the mean).
     line = Triple(
         lambda x: dist.Normal(0.8 * x, 1),
         lambda x, w: dist.Normal(w * x, 1),
