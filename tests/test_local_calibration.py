@@ -49,7 +49,7 @@ def test_a_linear_network_reaches_its_expectation(case, key):
     # Against Gibbs draws of whole layers at the same n beta: four combined standard errors. Kills: the pull towards 0,
     # gamma not halved, the pull left in the energy, one noise for all chains.
     weights, data = network(case.widths, case.rank)
-    settings = Settings(sampler="nuts", chains=8, burn_in=200, draws=300)
+    settings = Settings(sampler="nuts", chains=16, burn_in=200, draws=400)
     fit = quiet(key, network_loss, weights, data, step=1e-4, beta=case.n_beta / len(data[0]), settings=settings)
     oracle = gibbs(weights, case.n_beta, 1.0).mean(0)
     error = np.hypot(fit.se, oracle.std(ddof=1) / np.sqrt(len(oracle)))
