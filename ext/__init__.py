@@ -8,6 +8,7 @@
 | `solutions` | a page of solutions, read from `solutions/*.py` |
 | `theorems` | the list of all numbered statements |
 | `labels` | what each label is called in the book, written to `_build/labels.json` for the notebooks |
+| `ahead` | pages executed side by side, before they are read |
 | `timings` | what each cell took, beside the cache |
 | `build` | `make book`, which ends with the slowest cells |
 | `notebooks` | `make notebooks` (no Sphinx in it) |
@@ -30,8 +31,8 @@ def is_chapter(docname: str) -> bool:
 
 def setup(app):
     """Let every module connect what it needs."""
-    from ext import colab, labels, settings, solutions, theorems, timings, vendor
+    from ext import ahead, colab, labels, settings, solutions, theorems, timings, vendor
 
-    for module in (settings, vendor, colab, solutions, theorems, labels, timings):
+    for module in (settings, vendor, colab, solutions, theorems, labels, ahead, timings):
         module.setup(app)
     return {"version": VERSION, "parallel_read_safe": False, "parallel_write_safe": True}
