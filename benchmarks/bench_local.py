@@ -7,6 +7,7 @@ side. The estimates must agree within five standard errors before the times coun
 import warnings
 from functools import partial
 
+import arviz_stats  # noqa: F401  (loaded at the first diagnostic otherwise; no side's imports are timed)
 import jax
 import jax.numpy as jnp
 import numpy as np

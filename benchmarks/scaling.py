@@ -1,87 +1,168 @@
-"""How the cost grows: measured exponents of seconds in the observations and in the draws, and the memory of each entry.
+"""How the cost grows: measured exponents of seconds in observations, draws, data sets, chains and parameters.
 
-`python -m benchmarks.scaling` prints the table of the README. An exponent is the slope of log seconds on log size over
-the last three of four sizes, each twice the one before; a call's fixed cost pulls it below its limit. Memory is what a
-call takes beyond the matrix, per entry at the largest size.
+`python -m benchmarks.scaling` prints the table of `README.md` and draws `scaling.png` beside it. An exponent is the
+slope of log seconds on log size over the last three of four sizes, each twice the one before; a call's fixed cost pulls
+it below its limit. Memory is what a call takes beyond its input, at the largest size.
 """
 
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
+import numpyro
+import numpyro.distributions as dist
 
 import slt
 from benchmarks.table import quick, timed
+from slt.local import Settings
 
-DRAWS, N, REPEATS = (1000, 1000, 3) if quick() else (2000, 2500, 5)
-SIZES = (1, 2, 4, 8)
+REPEATS = 3 if quick() else 5
+FACTORS = (1, 2, 4, 8)
+FIGURE = Path(__file__).with_name("scaling.png")
 
 
-def matrix(draws: int, n: int) -> np.ndarray:
-    """Normal terms in float32: every column has its own mean and spread."""
+class Task(NamedTuple):
+    """A function, the axis along which its work grows, the first size, and what makes a call of a size."""
+
+    name: str
+    axis: str
+    first: int
+    prepare: Callable[[int], Callable[[], Any]]
+
+
+class Growth(NamedTuple):
+    """What was measured for a task."""
+
+    task: Task
+    sizes: list[int]
+    seconds: list[float]
+    memory: float | None
+
+    @property
+    def exponent(self) -> float:
+        """The slope over the last three sizes."""
+        return float(np.polyfit(np.log(self.sizes[1:]), np.log(self.seconds[1:]), 1)[0])
+
+
+def on_matrix(function: Callable[[Any], Any], draws: int = 4000, n: int = 4000) -> Callable[[], Any]:
+    """A criterion of a matrix in float32, which is made outside the clock."""
     rng = np.random.default_rng(1)
     x, w = rng.normal(size=n).astype(np.float32), (0.2 * rng.normal(size=(draws, 1))).astype(np.float32)
-    return np.float32(-0.5) * (x - w) ** 2
+    return partial(function, np.float32(-0.5) * (x - w) ** 2)
 
 
-def on_matrix(function: Callable[..., Any]) -> Callable[[int, int], Callable[[], Any]]:
-    """Sizes to a call: the matrix is made outside the clock."""
-
-    def prepare(draws, n):
-        a = matrix(draws, n)
-        return lambda: function(a)
-
-    return prepare
-
-
-def streamed(draws: int, n: int) -> Callable[[], Any]:
-    """Sizes to a call in which the log-likelihood is a function."""
-    w = jnp.asarray(0.2 * np.random.default_rng(1).normal(size=(draws, 1)), jnp.float32)
+def streamed(n: int) -> Callable[[], Any]:
+    """The criteria where the log-likelihood is a function."""
+    w = jnp.asarray(0.2 * np.random.default_rng(1).normal(size=(4000, 1)), jnp.float32)
     x = np.random.default_rng(2).normal(size=n).astype(np.float32)
     log_lik = jax.jit(lambda x: -0.5 * (x - w) ** 2)
     return lambda: slt.stream_criteria(log_lik, x)
 
 
-TASKS = {
-    "`slt.criteria`": on_matrix(slt.criteria),
-    "`slt.cv_loss` (smoothed)": on_matrix(slt.cv_loss),
-    "`slt.stream_criteria`": streamed,
-}
+def regression(x: Any, y: Any = None) -> None:
+    """A linear regression with known noise."""
+    w = numpyro.sample("w", dist.Normal(0.0, 1.0).expand([x.shape[1]]).to_event(1))
+    numpyro.sample("y", dist.Normal(x @ w, 1.0), obs=y)
 
 
-def measure(prepare: Callable[[int, int], Callable[[], Any]], sizes: list[tuple[int, int]]) -> tuple[float, float, Any]:
-    """Exponent of the cost along the sizes, seconds at the largest and its extra memory in MB."""
-    seconds, memory = [], None
-    for draws, n in sizes:
-        call = prepare(draws, n)
+def with_regression(
+    function: Callable[..., Any], n: int = 500, parameters: int = 4, **options: Any
+) -> Callable[[], Any]:
+    """A call `function(key, model, x, y)` on data of the regression."""
+    rng = np.random.default_rng(3)
+    x = jnp.asarray(rng.normal(size=(n, parameters)))
+    return partial(function, jax.random.key(1), regression, x, x.sum(1) + rng.normal(size=n))
+
+
+def on_data_sets(datasets: int) -> Callable[[], Any]:
+    """Chains at two temperatures on many data sets."""
+    return lambda: slt.replicate(jax.random.key(1), slt.zoo.normal(), 50, datasets=datasets)
+
+
+def on_network(width: int = 32, chains: int = 4) -> Callable[[], Any]:
+    """The local coefficient of a linear network 10-width-10 at its own weights; 20 width parameters."""
+    rng = np.random.default_rng(4)
+    params = [jnp.asarray(rng.normal(size=s) / 4) for s in ((10, width), (width, 10))]
+    x = jnp.asarray(rng.normal(size=(1000, 10)))
+    y = x @ params[0] @ params[1] + 0.1 * rng.normal(size=(1000, 10))
+    loss = lambda w, batch: 0.5 * ((batch[1] - batch[0] @ w[0] @ w[1]) ** 2).sum(1).mean()  # noqa: E731
+    settings = Settings(chains=chains, burn_in=500, draws=500, batch_size=100)
+    call = slt.local_learning_coefficient
+    return partial(call, jax.random.key(1), loss, params, (x, y), step=1e-5, settings=settings)
+
+
+TASKS = [
+    Task("slt.criteria", "observations", 5000, lambda n: on_matrix(slt.criteria, n=n)),
+    Task("slt.criteria", "draws", 5000, lambda s: on_matrix(slt.criteria, draws=s)),
+    Task("slt.cv_loss, smoothed", "observations", 1000, lambda n: on_matrix(slt.cv_loss, n=n)),
+    Task("slt.cv_loss, smoothed", "draws", 1000, lambda s: on_matrix(slt.cv_loss, draws=s)),
+    Task("slt.stream_criteria", "observations", 20000, streamed),
+    Task("slt.replicate", "data sets", 25, on_data_sets),
+    Task("slt.free_energy", "observations", 1000, lambda n: with_regression(slt.free_energy, n=n)),
+    Task("slt.free_energy", "parameters", 2, lambda d: with_regression(slt.free_energy, parameters=d)),
+    Task("slt.local_learning_coefficient", "chains", 4, lambda c: on_network(chains=c)),
+    Task("slt.local_learning_coefficient", "parameters", 640, lambda d: on_network(width=d // 20)),
+]
+
+
+def measure(task: Task) -> Growth:
+    """Seconds of a task at four sizes, medians after the call that compiles, and the memory of the largest."""
+    sizes, seconds, memory = [task.first * k for k in FACTORS], [], None
+    for size in sizes:
+        call = task.prepare(size)
         call()  # compiles
         found = []
         for _ in range(REPEATS):
             start = time.perf_counter()
-            call()
+            jax.block_until_ready(call())
             found.append(time.perf_counter() - start)
         seconds.append(statistics.median(found))
         memory = timed(call).memory
-    slope = np.polyfit(np.log([d * n for d, n in sizes[1:]]), np.log(seconds[1:]), 1)[0]
-    return float(slope), seconds[-1], memory
+    return Growth(task, sizes, seconds, memory)
+
+
+def table(rows: Iterable[Growth]) -> Iterator[str]:
+    """Markdown, a line for each task."""
+    yield "| function | grows | exponent | from | to | seconds at the last | extra memory |"
+    yield "|---|---|--:|--:|--:|--:|--:|"
+    for row in rows:
+        memory = "" if row.memory is None else f"{row.memory:.0f} MB"
+        cells = (row.task.name, row.task.axis, f"{row.exponent:.2f}", row.sizes[0], row.sizes[-1])
+        yield "| `{}` | {} | {} | {} | {} |".format(*cells) + f" {row.seconds[-1]:.3g} | {memory} |"
+
+
+def draw(rows: list[Growth]) -> None:
+    """Seconds against size, both relative to the first, a panel for each axis; a dotted line has the exponent one."""
+    axes = list(dict.fromkeys(row.task.axis for row in rows))
+    figure, panels = plt.subplots(1, len(axes), figsize=(3 * len(axes), 3.4), sharey=True, layout="constrained")
+    for axis, panel in zip(axes, panels, strict=True):
+        panel.plot(FACTORS, FACTORS, ":", color="0.5")
+        for row in (row for row in rows if row.task.axis == axis):
+            label = f"{row.task.name.removeprefix('slt.')}: {row.exponent:.2f}"
+            panel.plot(FACTORS, np.array(row.seconds) / row.seconds[0], "o-", label=label)
+        panel.set(xscale="log", yscale="log", title=axis, xlabel="size / first size")
+        panel.set_xticks(FACTORS, labels=FACTORS, minor=False)
+        panel.legend(frameon=False, fontsize=7)
+    panels[0].set_ylabel("seconds / first seconds")
+    figure.savefig(FIGURE, dpi=110)
 
 
 def main() -> int:
-    print(
-        "| function | grows | exponent | largest | seconds | extra memory, bytes per entry |\n|---|---|--:|---|--:|--:|"
-    )
-    for name, prepare in TASKS.items():
-        paths = {"n": [(DRAWS, N * k) for k in SIZES], "draws": [(DRAWS * k, N) for k in SIZES]}
-        for axis, sizes in paths.items():
-            slope, seconds, memory = measure(prepare, sizes)
-            draws, n = sizes[-1]
-            each = "" if memory is None else f"{memory * 2**20 / (draws * n):.1f}"
-            print(f"| {name} | {axis} | {slope:.2f} | {draws} × {n} | {seconds:.3g} | {each} |", flush=True)
+    rows = []
+    for task in TASKS:
+        rows.append(measure(task))
+        print(f"{task.name} in {task.axis}: {rows[-1].exponent:.2f}", file=sys.stderr, flush=True)
+    print("\n".join(table(rows)))
+    if not quick():
+        draw(rows)
     return 0
 
 

@@ -242,16 +242,23 @@ def test_the_same_key_gives_the_same_figures_and_chains_are_independent(key):
 
 
 def test_the_noise_of_a_step_is_normal():
-    # Two million normals: moments within four standard errors of those of a normal, the halves uncorrelated in value
-    # and in square. Kills: SPREAD left out, one half of each word used twice.
-    words = jax.random.bits(jax.random.key(3), (2, 500_000), jnp.uint32)
-    z = np.asarray(slt_chains._normal(words, jnp.zeros((2, 1_000_000))))
+    # Two million normals: moments within four standard errors of those of a normal; halves of a word, halves of a
+    # block, chains and steps uncorrelated in value and in square. Kills: SPREAD left out, one half of each word or block
+    # used twice, a step whose words are those of the step before.
+    seed, quantiles = jnp.array([3, 4], jnp.uint32), slt_chains._quantiles()
+
+    def noise(t):
+        words = slt_chains._words(seed, jnp.int32(t), (2, 500_000))
+        return np.asarray(slt_chains._normal(quantiles, words, jnp.zeros((2, 1_000_000))))
+
+    z, later = noise(5), noise(6)
     root = np.sqrt(z.size)
     for power, mean, spread in ((1, 0, 1), (2, 1, 2**0.5), (3, 0, 15**0.5), (4, 3, 96**0.5), (6, 15, 10170**0.5)):
         assert abs((z**power).mean() - mean) < 4 * spread / root
-    first, second = z[:, :500_000], z[:, 500_000:]
-    assert abs((first * second).mean()) < 4 / np.sqrt(first.size)
-    assert abs(((first**2 - 1) * (second**2 - 1)).mean()) < 4 * 2 / np.sqrt(first.size)
+    pairs = ((z[:, :500_000], z[:, 500_000:]), (z[:, :250_000], z[:, 250_000:500_000]), z, (z, later), (z[0], later[1]))
+    for first, second in pairs:
+        assert abs((first * second).mean()) < 4 / np.sqrt(first.size)
+        assert abs(((first**2 - 1) * (second**2 - 1)).mean()) < 4 * 2 / np.sqrt(first.size)
     assert scipy.stats.kstest(z[:, ::10].ravel(), "norm").pvalue > 1e-3
 
 
