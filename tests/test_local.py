@@ -72,7 +72,7 @@ def test_a_quadratic_loss(sampler, step, gamma, key):
     want, wrong = (biased, exact) if sampler == "sgld" else (exact, biased)
     assert_within_noise(fit.per_chain, want, not_this=wrong)
     assert fit.estimate == pytest.approx(fit.per_chain.mean(), rel=1e-12)
-    # The spread of 64 chains is known to 1 / sqrt(2 * 63) = 9 %: the larger of the two errors lies within four of these.
+    # The spread of 64 chains is known to 1 / sqrt(2 * 63) = 9 %: both errors agree to four times that.
     assert fit.se == pytest.approx(fit.per_chain.std(ddof=1) / 8, rel=0.36)
 
 
@@ -144,8 +144,8 @@ def test_batches_raise_the_estimate_by_what_theory_says(evaluation, key):
 def test_the_error_bar_of_four_chains_is_calibrated(key):
     # 400 groups of four chains out of one run, each an estimate of its own. Of a normal z, 4.6 % lie beyond 2, and
     # 31.7 % beyond 1; the error is the larger of two, so a little less is right, and for four binomial errors 8.7 % is
-    # too much and 15 % too few. Kills: the spread of four chains alone (19 % beyond 2; t of 3: 14 %), the effective draws
-    # alone (10 %), draws taken for independent beside the spread (9 %), both errors added (12 % beyond 1).
+    # too much and 15 % too few. Kills: the spread of four chains alone (19 % beyond 2; t of 3: 14 %), the effective
+    # draws alone (10 %), draws taken for independent beside the spread (9 %), both errors added (12 % beyond 1).
     size, step, gamma = 50, 2e-3, 5.0
     settings = Settings(chains=1600, burn_in=100, draws=200, batch_size=size)
     want = linear_gaussian(np.ones(2), gamma, step, POINTS.var(0) / size)

@@ -83,7 +83,7 @@ class Estimate:
         return float(np.fmax(between, nats.std() / np.sqrt(ess(nats, method="mean"))))
 
     def interval(self, *, level: float = 0.95) -> tuple[float, float]:
-        r"""$\hat\lambda \pm t\,\mathrm{se}$, $t$ Student's of $C - 1$ degrees of freedom: wide for few chains, and safe.
+        r"""$\hat\lambda \pm t\,\mathrm{se}$, $t$ Student's with $C - 1$ degrees of freedom: wide for few chains.
 
         It is exact for the error between the chains, and `se` is no smaller. It covers the mean of the estimator with
         this step, $\gamma$, $\beta$ and data, not $\lambda$; and it knows nothing of a region that no chain has

@@ -25,8 +25,8 @@ class Settings:
 
     **Arguments:** `sampler`: one of the four. `chains`: independent chains, at least 2: one alone cannot show that
     it is stuck. `burn_in`: steps before the first draw, excluded from every figure. `draws`: kept per chain. `thin`:
-    steps from one draw to the next. `batch_size`: observations in a gradient, drawn afresh with replacement at each step;
-    `None` for all of them. `eval_size`: observations on which a draw's loss is measured, drawn apart from the
+    steps from one draw to the next. `batch_size`: observations in a gradient, drawn afresh with replacement at each
+    step; `None` for all of them. `eval_size`: observations on which a draw's loss is measured, drawn apart from the
     gradient's (at least $n$: all the data); `None` measures it on the batch of the gradient that is taken there, which
     costs nothing and is unbiased, since that batch is drawn after $w$ (`"mala"` and `"nuts"` measure it on all
     the data).
