@@ -280,6 +280,33 @@ def test_the_noise_of_a_step_is_normal():
     assert scipy.stats.kstest(z[:, ::10].ravel(), "norm").pvalue > 1e-3
 
 
+@pytest.mark.parametrize("sampler", ["sgld", "psgld", "mala", "nuts"])
+def test_burn_in_is_in_no_figure(sampler, key):
+    # w* lies four units from the minimum and the first steps are short, so that the way down is slow and burn-in holds
+    # all of it: every draw that is kept lies near the bottom, n beta * 8 = 644 below w*, and near the distance of four.
+    # Kills: the first draws in place of the last, burn-in among them, the acceptance or the distance of burn-in.
+    start = 4e-3 if sampler != "nuts" else 1e-12
+    settings = Settings(sampler=sampler, burn_in=400, draws=20)
+    away = POINTS.mean(0) + np.array([4.0, 0.0])
+    fit = quiet(key, mean_loss, away, POINTS, step=start, settings=settings)
+    # The rise over the bottom is a sum of two squares, exponential in n beta L_n: above 40 once in 1e17 draws.
+    assert fit.excess.shape == fit.distance.shape == (4, 20)
+    assert (SLOPES * fit.excess < -SLOPES * 8 + 40).all()
+    assert (abs(np.sqrt(fit.distance) - 4) < 1).all()
+
+
+@pytest.mark.parametrize(("eval_size", "low", "high"), [(None, 0.99, 1.01), (5, -0.1, 0.1)])
+def test_the_evaluation_batch_is_apart_from_that_of_the_gradient(eval_size, low, high, key):
+    # The loss is linear, so its rise over u^2 and the bias of the step are the squared means of x over the two batches:
+    # equal on one batch, independent on two (four standard errors of the correlation of 4,000 pairs are 0.06, and
+    # squares have heavier tails). Kills: the gradient's own indices in the evaluation, one index for both.
+    linear = lambda w, x: (x[:, 0] * w[0]).mean()  # noqa: E731
+    settings = Settings(burn_in=5, draws=1000, batch_size=5, eval_size=eval_size)
+    fit = quiet(key, linear, np.zeros(1), POINTS - POINTS.mean(0), step=1e-6, gamma=0.0, settings=settings)
+    measured, gradient = fit.excess**2 / fit.distance, fit.bias * 8e6 / SLOPES**2
+    assert low < np.corrcoef(measured.ravel(), gradient.ravel())[0, 1] < high
+
+
 def test_batches_of_the_chains_are_independent(key):
     # One batch for all chains hides the noise of batches from the error bar. The step is too small to move, so the
     # squared gradients of a step (in `bias`) differ between chains by their batches alone. Kills: one index for all.
@@ -657,7 +684,7 @@ SLOW = np.repeat(HEALTHY.excess[:, ::50], 50, axis=1)  # 20 different draws a ch
         ({"excess": HEALTHY.excess + SHIFT * 3}, {"R-hat": "chains disagree", "ESS": "too few independent draws"}),
         ({"excess": SLOW, "distance": SLOW}, {"R-hat": "chains disagree", "ESS": "too few independent draws"}),
         (
-            {"excess": HEALTHY.excess + np.linspace(2, -2, 1000) / SLOPES},
+            {"excess": HEALTHY.excess + np.linspace(4, 0, 1000) / SLOPES},
             {"drift": "have not arrived", "R-hat": "chains disagree", "ESS": "too few"},
         ),
         ({"acceptance": 0.79}, {"acceptance": "the step 0.001 is too large. Halve it"}),
@@ -677,6 +704,7 @@ SLOW = np.repeat(HEALTHY.excess[:, ::50], 50, axis=1)  # 20 different draws a ch
         (
             {"excess": -HEALTHY.excess + SHIFT * 100, "acceptance": 0.5},
             {
+                "w*:": "75% of the draws lie below w",
                 "negative:": "noise .* standard errors below zero.*; a step too large",
                 "R-hat": "",
                 "ESS": "",
@@ -686,6 +714,27 @@ SLOW = np.repeat(HEALTHY.excess[:, ::50], 50, axis=1)  # 20 different draws a ch
         (
             {"excess": np.where(np.arange(1000) > 700, np.nan, HEALTHY.excess)},
             {"diverged:": "4 of 4 chains .*first at draw 701"},
+        ),
+        (
+            {"excess": np.full((4, 1000), np.nan), "beta": float(N)},
+            {"diverged:": "Take a tenth", "beta": "beta = 500 is far above 1 / log n = 0.161: was n beta meant"},
+        ),
+        (
+            {"excess": np.where(HEALTHY.excess < 2 / SLOPES, -HEALTHY.excess, HEALTHY.excess), "gradient_norm": 0.0},
+            {"w*:": r"norm 0; .*falls by 0.05, and \d% of the draws lie below w., the lowest by 2 "},
+        ),
+        (
+            {
+                "excess": np.zeros((4, 1000)),
+                "distance": np.zeros((4, 1000)),
+                "acceptance": 0.0,
+                "bias": np.zeros((4, 9)),
+            },
+            {"R-hat": "no chain has moved", "acceptance": "step 0.001 is too large", "w*:": "falls by 0.05"},
+        ),
+        (
+            {"excess": SLOW, "distance": SLOW, "gamma": 0.0},
+            {"R-hat": "wander along them for ever", "ESS": "With gamma = 0 nothing holds"},
         ),
     ],
 )
