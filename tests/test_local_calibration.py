@@ -51,7 +51,7 @@ def test_a_linear_network_reaches_its_expectation(case, key):
     weights, data = network(case.widths, case.rank)
     settings = Settings(sampler="nuts", chains=16, burn_in=200, draws=400)
     fit = quiet(key, network_loss, weights, data, step=1e-4, beta=case.n_beta / len(data[0]), settings=settings)
-    oracle = gibbs(weights, case.n_beta, 1.0).mean(0)
+    oracle = gibbs(weights, case.n_beta, 1.0, chains=100, burn_in=200, sweeps=600).mean(0)
     error = np.hypot(fit.se, oracle.std(ddof=1) / np.sqrt(len(oracle)))
     assert abs(fit.estimate - oracle.mean()) < 4 * error < 0.1 * oracle.mean()
     assert oracle.mean() == pytest.approx(float(deep_linear(case.widths, case.rank).rlct), rel=0.1)
