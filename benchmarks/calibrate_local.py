@@ -6,6 +6,9 @@ for a network, by quadrature for a crossing; z is the distance from it in standa
 with fifteen degrees of freedom at the widest: 2.1 at 5 %, 2.9 at 1 %.
 Chains are NUTS, 16 x 500 draws (crossings, which cost little, 16 x 2,000), n = 10^5, gamma = 1.
 Minutes, not seconds: `python -m benchmarks.calibrate_local`, or with the beginnings of the rows that are wanted.
+
+`python -m benchmarks.calibrate_local errors` asks of the standard error of four chains whether it is one: a run of 160
+chains is cut into forty estimates, and their distances from the expectation are counted in their own errors.
 """
 
 import dataclasses
@@ -17,10 +20,11 @@ import warnings
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import stdtrit
 
 import slt
 from benchmarks.gibbs_networks import gibbs
-from slt.local import Settings
+from slt.local import Settings, quadratic_expectation
 from slt.rlct import deep_linear, normal_crossing
 
 N, GAMMA = 10**5, 1.0
@@ -96,9 +100,58 @@ def row(name, exact, finite, loss, weights, data, settings=SETTINGS):
     )
 
 
+def few_chains(name, expected, loss, weights, data, settings, **numbers):
+    """One line: forty estimates of four chains each, with the error between the chains alone and with `se`."""
+    settings = dataclasses.replace(settings, chains=160)
+    whole = slt.local_learning_coefficient(jax.random.key(5), loss, weights, data, settings=settings, **numbers)
+    traces = zip(np.split(whole.excess, 40), np.split(whole.distance, 40), strict=True)
+    fits = [dataclasses.replace(whole, excess=e, distance=d) for e, d in traces]
+    away = np.array([f.estimate for f in fits]) - expected
+    columns = []
+    for errors in (np.array([f.per_chain.std(ddof=1) / 2 for f in fits]), np.array([f.se for f in fits])):
+        z = abs(away / errors)
+        covered = (z < stdtrit(3, 0.975)).mean()
+        columns.append(f"{np.median(errors):9.3f} {np.sqrt((z**2).mean()):6.1f} {z.max():6.1f} {covered:6.2f}")
+    print(f"{name:26s} {away.std(ddof=1):6.3f} {'  '.join(columns)}", flush=True)
+
+
+def quadratic_loss(w, batch):
+    return 0.5 * (jnp.array([2.0, 0.3, 0.05]) * w**2).sum() + 0 * batch.sum()
+
+
+def means_loss(w, x):
+    return 0.5 * ((x - w) ** 2).sum(1).mean()
+
+
+def errors_of_few_chains():
+    n, gamma, step, size = 500, 5.0, 2e-3, 50
+    x = np.random.default_rng(5).normal(size=(n, 2)) * np.array([1.0, 2.0])
+    print(f"{'':26s} spread {'between the chains alone':>30s}  {'the larger of the two':>30s}")
+    print(f"{'':33s} " + "  ".join(["median se  rms z  max z  cover"] * 2))
+    exact = quadratic_expectation([2.0, 0.3, 0.05], n, gamma=1.0, step=8e-3)
+    sgld = Settings(burn_in=500, draws=1000)
+    few_chains("quadratic, SGLD", exact, quadratic_loss, np.zeros(3), x, sgld, step=8e-3, gamma=1.0)
+    noise = x.var(0) / size
+    exact = quadratic_expectation([1.0, 1.0], n, gamma=gamma, step=step, gradient_variance=noise)
+    batches = Settings(burn_in=100, draws=200, batch_size=size, eval_size=n)
+    few_chains("two means, batches of 50", exact, means_loss, x.mean(0), x, batches, step=step, gamma=gamma)
+    for powers in CROSSINGS[:2]:
+        signs = np.array([[1.0], [-1.0]] * 2)
+        exact, name = crossing_expectation(powers), f"w1^{powers[0]} w2^{powers[1]}, NUTS"
+        numbers = {"step": 1e-4, "gamma": GAMMA, "beta": N_BETA / 4}
+        few_chains(name, exact, crossing_loss(powers), np.zeros(2), signs, SETTINGS, **numbers)
+    weights, data = network([4, 2, 4], 0)
+    numbers = {"step": 1e-4, "gamma": GAMMA, "beta": N_BETA / len(data[0])}
+    few_chains(
+        "4-2-4 rank 0, NUTS", gibbs(weights, N_BETA, GAMMA).mean(), network_loss, weights, data, SETTINGS, **numbers
+    )
+
+
 def main(wanted=("",)):
     jax.config.update("jax_enable_x64", True)
     warnings.simplefilter("ignore", slt.SltWarning)
+    if "errors" in wanted:
+        return errors_of_few_chains()
     print("w*                  lambda  m  finite        estimate  /lambda /finite     z  R-hat    ESS    time  flagged")
     for widths, rank in NETWORKS:
         name = "-".join(map(str, widths)) + f" rank {rank}"

@@ -754,4 +754,6 @@ def test_share_below_is_said_only_where_batches_do_not_decide_it():
     low = HEALTHY.excess - np.quantile(HEALTHY.excess, 0.25)
     assert "25% of the draws lie below w*" in made(excess=low).check()
     assert "lie below" not in made(excess=low, settings=Settings(batch_size=10)).check()
+    assert "lie below" not in made(excess=low, settings=Settings(eval_size=10)).check()
     assert "25% of the draws" in made(excess=low, settings=Settings(batch_size=10, eval_size=N)).check()
+    assert "25% of the draws" in made(excess=low, settings=Settings(sampler="mala", eval_size=10)).check()
