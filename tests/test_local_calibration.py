@@ -51,7 +51,7 @@ def test_a_linear_network_reaches_its_expectation(case, key):
     weights, data = network(case.widths, case.rank)
     settings = Settings(sampler="nuts", chains=16, burn_in=200, draws=400)
     fit = quiet(key, network_loss, weights, data, step=1e-4, beta=case.n_beta / len(data[0]), settings=settings)
-    oracle = gibbs(weights, case.n_beta, 1.0).mean(0)
+    oracle = gibbs(weights, case.n_beta, 1.0, chains=100, burn_in=200, sweeps=600).mean(0)
     error = np.hypot(fit.se, oracle.std(ddof=1) / np.sqrt(len(oracle)))
     assert abs(fit.estimate - oracle.mean()) < 4 * error < 0.1 * oracle.mean()
     assert oracle.mean() == pytest.approx(float(deep_linear(case.widths, case.rank).rlct), rel=0.1)
@@ -83,15 +83,19 @@ class Module:
         return 0.5 * (x[:, 0] - self.a) ** 2 + (x[:, 1] - self.b) ** 2
 
 
-@pytest.mark.parametrize("kind", ["dict", "named", "module"])
+@pytest.mark.parametrize("kind", ["dict", "dicts", "named", "module"])
 def test_each_container_gives_the_figures_of_its_vector(kind, rng, key):
-    # dict: Flax and Haiku; a registered class: Equinox; the names sort as the vector does. Kills: a container that
-    # comes to the loss as the list of its leaves.
+    # dict: Flax; dicts, a module's path to its own: Haiku; a registered class: Equinox; the names sort as the vector
+    # does. Kills: a container that comes to the loss as the list of its leaves.
     x = rng.normal(size=(200, 2))
     at = (np.asarray(x[:, 0].mean()), np.asarray(x[:, 1].mean()))
     row = lambda a, b, x: (0.5 * (x[:, 0] - a) ** 2 + (x[:, 1] - b) ** 2).mean()  # noqa: E731
     containers = {
         "dict": ({"dense": {"a": at[0], "b": at[1]}}, lambda w, x: row(w["dense"]["a"], w["dense"]["b"], x)),
+        "dicts": (
+            {"net/~/first": {"w": at[0]}, "net/~/second": {"w": at[1]}},
+            lambda w, x: row(w["net/~/first"]["w"], w["net/~/second"]["w"], x),
+        ),
         "named": (Named(*at), lambda w, x: row(w.a, w.b, x)),
         "module": (Module(*at, "dense"), lambda w, x: w(x).mean()),
     }

@@ -4,8 +4,9 @@ r"""The local learning coefficient of any JAX loss at any parameter, by Langevin
 `check()` for its verdict. `sweep` repeats it over steps and localizations; `quadratic_expectation` is the exact value
 where the loss is quadratic.
 
-A Flax or Haiku tree and an Equinox module are `params` as they are. A PyTorch network comes over as its arrays, and its
-forward pass is written again in JAX; `loss` must give at $w^*$ what PyTorch gives there::
+A Flax or Haiku tree is `params` as it is. Of an Equinox module they are the arrays, `params, rest =
+eqx.partition(model, eqx.is_array)`, and the loss calls `eqx.combine(params, rest)`. A PyTorch network comes over as its
+arrays, and its forward pass is written again in JAX; `loss` must give at $w^*$ what PyTorch gives there::
 
     w = {name: a.detach().numpy() for name, a in model.state_dict().items()}  # Linear(3, 4), Tanh(), Linear(4, 2)
 

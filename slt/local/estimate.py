@@ -46,7 +46,7 @@ def local_learning_coefficient(
     the inverse temperature itself, not $n\beta$; `None` for $1/\log n$. `mask`: booleans, a tree like `params` or a
     prefix of it; `False` holds coordinates at $w^*$ (a restricted coefficient). `settings`: sampler, chains, burn-in,
     draws, batches.
-    **Returns:** an `Estimate`: `estimate`, `se` between independent chains, `per_chain`, the traces, `rhat`, `ess`,
+    **Returns:** an `Estimate`: `estimate`, its standard error `se`, `per_chain`, the traces, `rhat`, `ess`,
     `acceptance`, `step_bias`, `gamma_slope` and `check()`, the verdict in words. It is never clipped at zero.
     **Raises:** `TypeError` or `ValueError` for bad input: no $n$, a loss that is no number, is not finite at $w^*$ or
     is a sum, a $\beta$ that is $n\beta$. Warns (`SltWarning`) where a diagnostic fails, with its number.

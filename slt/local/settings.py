@@ -23,10 +23,10 @@ class Settings:
     a diagonal metric, in burn-in. A draw of it costs many gradients, and is worth far more of the other samplers' steps
     where flat directions are long.
 
-    **Arguments:** `sampler`: one of the four. `chains`: independent chains, at least 2, since the standard error is
-    theirs. `burn_in`: steps before the first draw, excluded from every figure. `draws`: kept per chain. `thin`: steps
-    from one draw to the next. `batch_size`: observations in a gradient, drawn afresh with replacement at each step;
-    `None` for all of them. `eval_size`: observations on which a draw's loss is measured, drawn apart from the
+    **Arguments:** `sampler`: one of the four. `chains`: independent chains, at least 2: one alone cannot show that
+    it is stuck. `burn_in`: steps before the first draw, excluded from every figure. `draws`: kept per chain. `thin`:
+    steps from one draw to the next. `batch_size`: observations in a gradient, drawn afresh with replacement at each
+    step; `None` for all of them. `eval_size`: observations on which a draw's loss is measured, drawn apart from the
     gradient's (at least $n$: all the data); `None` measures it on the batch of the gradient that is taken there, which
     costs nothing and is unbiased, since that batch is drawn after $w$ (`"mala"` and `"nuts"` measure it on all
     the data).
@@ -55,7 +55,7 @@ class Settings:
             if value is None and name in ("batch_size", "eval_size"):
                 continue
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < smallest:
-                why = " The standard error is the spread between independent chains." if name == "chains" else ""
+                why = " One chain cannot show that it is stuck." if name == "chains" else ""
                 raise ValueError(f"{name} must be a whole number, at least {smallest}; got {value!r}.{why}")
         if self.sampler in ("mala", "nuts") and self.batch_size is not None:
             raise ValueError(

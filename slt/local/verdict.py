@@ -22,8 +22,10 @@ def verdicts(e: Any) -> list[Verdict]:
             (
                 False,
                 f"diverged: {int(lost.sum())} of {len(lost)} chains left every bound (first at draw {first}): the step "
-                f"{e.step:.3g} is too large for n beta = {e.n * e.beta:.4g}. Take a tenth of it.",
-            )
+                f"{e.step:.3g} is too large for n beta = {e.n * e.beta:.4g}. Take a tenth of it; if that does not "
+                "help, the loss is not finite somewhere near w*.",
+            ),
+            *_temperature(e),
         ]
     return [*_minimum(e), *_sign(e), *_mixing(e), *_bias(e), *_temperature(e)]
 
@@ -32,11 +34,20 @@ def _allowed(e: Any) -> float:
     return max(2 * e.se, SHARE * abs(e.estimate))
 
 
+def _on_all_the_data(e: Any) -> bool:
+    s = e.settings
+    size = s.batch_size if s.eval_size is None else s.eval_size
+    return s.sampler in ("mala", "nuts") or size is None or (s.eval_size or 0) >= e.n
+
+
 def _minimum(e: Any) -> Iterator[Verdict]:
-    good = e.descent <= _allowed(e)
+    fall = e.descent
     text = f"w*: the gradient of L_n has norm {e.gradient_norm:.2g}; down it n beta L_n falls by {e.descent:.2g}"
-    if e.settings.batch_size is None or (e.settings.eval_size or 0) >= e.n:  # else the noise of batches decides
-        text += f", and {(e.excess < 0).mean():.0%} of the draws lie below w*"
+    if _on_all_the_data(e):  # else the noise of batches decides; a saddle has no gradient, but draws below it
+        lowest = max(-e.n * e.beta * e.excess.min(), 0)
+        fall = max(fall, lowest)
+        text += f", and {(e.excess < 0).mean():.0%} of the draws lie below w*, the lowest by {lowest:.2g}"
+    good = fall <= _allowed(e)
     if not good:
         text += (
             f" (at most {_allowed(e):.2g} wanted): w* is no minimum of L_n, and the estimate is lower by at least that "
@@ -67,7 +78,8 @@ def _mixing(e: Any) -> Iterator[Verdict]:
     r, size = e.rhat, e.ess
     memory = _memory(e)
     text = f"R-hat {r:.3f} (at most {RHAT})"
-    yield r <= RHAT, text + ("" if r <= RHAT else ": chains disagree. Draw longer, or raise thin= or gamma=." + memory)
+    fix = ": no chain has moved." if np.isnan(r) else ": chains disagree. Draw longer, or raise thin= or gamma=."
+    yield r <= RHAT, text + ("" if r <= RHAT else fix + memory)
     text = f"ESS {size:.0f} (at least {ESS})"
     yield size >= ESS, text + ("" if size >= ESS else ": too few independent draws. Raise draws= or thin=." + memory)
     change, error = e.drift
@@ -81,10 +93,14 @@ def _memory(e: Any) -> str:
     s = e.settings
     if s.sampler == "nuts" or e.step * e.gamma * s.draws * s.thin >= 2 * MEMORIES:
         return ""
-    forgets = f"{2 / (e.step * e.gamma):.2g} steps" if e.gamma else "no time at all"
+    if not e.gamma:
+        return (
+            " With gamma = 0 nothing holds the flat directions, and the chains wander along them for ever: raise gamma."
+        )
     return (
-        f" Flat directions are held by gamma = {e.gamma:.3g} alone and forget in {forgets}, of which the draws span "
-        f'{s.draws * s.thin}: where all the data fit into a gradient, sampler="nuts" goes there at once.'
+        f" Flat directions are held by gamma = {e.gamma:.3g} alone and forget in {2 / (e.step * e.gamma):.2g} steps, "
+        f'of which the draws span {s.draws * s.thin}: where all the data fit into a gradient, sampler="nuts" goes '
+        "there at once."
     )
 
 
