@@ -9,6 +9,7 @@ and chain. The chains of one posterior share the metric and the step, both adapt
 not reach far enough, R-hat and the effective number of draws say so; whoever calls must look.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,8 @@ import jax
 import jax.numpy as jnp
 
 STEPS = 4
-LENGTH, JITTER = jnp.pi / 2, 0.4
+LENGTH, JITTER = math.pi / 2, 0.4
+FIRST = 0.1  # step
 ACCEPT = 0.8  # mean over the chains; the step is shorter where LENGTH is reached
 ROUNDS = 10  # of warm-up; the metric follows each but the last
 FRESH = (0, 1, 3)  # rounds after which what was seen before is forgotten
@@ -29,51 +31,40 @@ def chains(
 ) -> tuple[Any, Any]:
     """Draws `(chains, draws, d)` from starts `(chains, d)`, and which transitions diverged `(chains, draws)`."""
     count, d = start.shape
-    of_round = max(1, warmup // ROUNDS)
-
-    def numbers(key, length):
-        key_r, key_u = jax.random.split(key)
-        r = jax.random.normal(key_r, (length, count, d), start.dtype)
-        return r, jax.random.uniform(key_u, (length, count, 2), start.dtype)
-
-    def transitions(state, randoms, L, log_step):
-        step = jnp.exp(log_step) * (1 + JITTER * (2 * randoms[1][:, 0] - 1))
-        move = jax.vmap(_transition, in_axes=(None, 0, 0, 0, None, 0))
-        return move(log_density, state, randoms[0], randoms[1][:, 1], L, step)
+    size = max(1, warmup // ROUNDS)  # of a round; the draws are more rounds, in which nothing is adapted
+    rounds = ROUNDS - (-draws // size)
+    move = jax.vmap(_transition, in_axes=(None, 0, 0, 0, None, 0))
 
     def round_(carry, key_and_number):
         state, L, log_step, moments = carry
         key, number = key_and_number
+        adapting = number < ROUNDS
 
         def one(carry, randoms):
-            state, log_step = carry
-            state, accept, _ = transitions(state, randoms[1:], L, log_step)
-            log_step += (accept.mean() - ACCEPT) / jnp.sqrt(1.0 + randoms[0])
-            log_step = jnp.minimum(log_step, jnp.log(LENGTH / STEPS))
-            return (state, log_step), (state[0], log_step)
+            (state, log_step), (gain, r, uniform) = carry, randoms
+            step = jnp.exp(log_step) * (1 + JITTER * (2 * uniform[:, 0] - 1))
+            state, accept, diverged = move(log_density, state, r, uniform[:, 1], L, step)
+            log_step = jnp.minimum(log_step + gain * (accept.mean() - ACCEPT), jnp.log(LENGTH / STEPS))
+            return (state, log_step), (state[0], log_step, diverged)
 
-        (state, _), (u, log_steps) = jax.lax.scan(one, (state, log_step), (jnp.arange(of_round), *numbers(key, of_round)))
-        u = u.reshape(-1, d)
-        moments = jax.tree.map(jnp.add, moments, (jnp.array(len(u), u.dtype), u.sum(0), u.T @ u))
-        last = number == ROUNDS - 1
-        L = jax.lax.cond(last, lambda: L, lambda: _metric(*moments))
+        key_r, key_u = jax.random.split(key)
+        gain = jnp.where(adapting, (1 + jnp.arange(size, dtype=start.dtype)) ** -0.5, 0)
+        r = jax.random.normal(key_r, (size, count, d), start.dtype)
+        uniform = jax.random.uniform(key_u, (size, count, 2), start.dtype)
+        (state, _), (u, log_steps, diverged) = jax.lax.scan(one, (state, log_step), (gain, r, uniform))
+        seen = u.reshape(-1, d)
+        moments = jax.tree.map(jnp.add, moments, (jnp.array(len(seen), u.dtype), seen.sum(0), seen.T @ seen))
+        L = jax.lax.cond(number < ROUNDS - 1, lambda: _metric(*moments), lambda: L)
         forget = jnp.isin(number, jnp.array(FRESH))
         moments = jax.tree.map(lambda a: jnp.where(forget, 0, a), moments)
-        return (state, L, log_steps.mean(), moments), None
+        log_step = jnp.where(adapting, log_steps.mean(), log_step)
+        return (state, L, log_step, moments), (u, diverged)
 
-    key_warm, key_draw = jax.random.split(key)
     state = (start, *jax.vmap(jax.value_and_grad(log_density))(start))
-    eye = jnp.eye(d, dtype=start.dtype)
-    carry = state, eye, jnp.log(jnp.asarray(0.1, start.dtype)), (jnp.zeros((), start.dtype), 0 * start[0], 0 * eye)
-    (state, L, log_step, _), _ = jax.lax.scan(
-        round_, carry, (jax.random.split(key_warm, ROUNDS), jnp.arange(ROUNDS))
-    )
-
-    def draw(state, randoms):
-        state, _, diverged = transitions(state, randoms, L, log_step)
-        return state, (state[0], diverged)
-
-    _, (u, diverged) = jax.lax.scan(draw, state, numbers(key_draw, draws))
+    zero, eye = jnp.zeros((), start.dtype), jnp.eye(d, dtype=start.dtype)
+    carry = state, eye, jnp.log(zero + FIRST), (zero, 0 * start[0], 0 * eye)
+    _, (u, diverged) = jax.lax.scan(round_, carry, (jax.random.split(key, rounds), jnp.arange(rounds)))
+    u, diverged = (a[ROUNDS:].reshape(-1, count, *a.shape[3:])[:draws] for a in (u, diverged))
     return jnp.moveaxis(u, 0, 1), diverged.T
 
 
@@ -85,10 +76,15 @@ def _transition(log_density: Any, state: Any, r: Any, uniform: Any, L: Any, step
 
     u, log_p, g = state
     p, v = r + 0.5 * step * times(L.T, g), u
-    for i in range(STEPS):
+
+    def leap(_, at):
+        v, p, *_ = at
         v = v + step * times(L, p)
         log_q, h = jax.value_and_grad(log_density)(v)
-        p = p + (step if i < STEPS - 1 else 0.5 * step) * times(L.T, h)
+        return v, p + step * times(L.T, h), log_q, h
+
+    v, p, log_q, h = jax.lax.fori_loop(0, STEPS, leap, (v, p, log_p, g), unroll=True)
+    p = p - 0.5 * step * times(L.T, h)
     gain = log_q - 0.5 * (p**2).sum() - log_p + 0.5 * (r**2).sum()
     gain = jnp.where(jnp.isfinite(gain) & jnp.isfinite(h).all(), gain, -jnp.inf)
     taken = jnp.log(uniform) < gain

@@ -21,7 +21,7 @@ FEW = 5  # data sets that are drawn again side by side
 LONGER = 4  # times as many rounds the second time
 HELD_OUT = 2000  # new observations for the generalization error, where it is no sum over nodes
 THIN = 4  # for new observations: a mean of p(x|w) needs fewer draws than its moments
-RHAT, ESS = 1.02, 200  # of n L_n; data sets that miss them are drawn again
+RHAT, ESS = 1.02, 200  # of n L_n at both temperatures and of V_n's terms; data sets that miss them are drawn again
 
 
 @lru_cache(maxsize=8)
@@ -59,13 +59,16 @@ class Program:
 
     def __call__(self, keys: Any, free_energy: bool) -> dict[str, np.ndarray]:
         data = self.data(keys)
-        found, bad = self._attempt(keys, data, 1)
-        redrawn = np.zeros(len(bad), bool)
-        if bad.any() and self.sampler is None:
+        found, bad = self._attempt(keys, data, nuts=False)
+        redrawn = np.zeros(len(bad), int)
+        for longer in (1, LONGER) if self.sampler is None else ():
+            if not bad.any():
+                break
             few = np.flatnonzero(bad)
             rows = np.resize(few, FEW if len(few) <= FEW else len(bad))  # two shapes, so that little is compiled
-            again, _ = self._attempt(keys[rows], tuple(a[rows] for a in data), LONGER)
-            redrawn[few] = True
+            again, still = self._attempt(keys[rows], tuple(a[rows] for a in data), longer=longer)
+            redrawn[few] += 1
+            bad[few] = still[: len(few)]
             for name, column in found.items():
                 column[few] = again[name][: len(few)]
         excess = np.full(len(bad), np.nan)
@@ -76,23 +79,27 @@ class Program:
                 excess[r] = climb.free_energy.value - own[r]
         return found | {"redrawn": redrawn, "free_energy_excess": excess}
 
-    def _attempt(self, keys: Any, data: Any, longer: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def _attempt(
+        self, keys: Any, data: Any, longer: int = 1, nuts: bool = True
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """What is found, and which data sets have not mixed."""
         hot, cold = (
-            self._draw(jax.vmap(partial(jax.random.fold_in, data=i + 1))(keys), data, b, longer)
+            self._draw(jax.vmap(partial(jax.random.fold_in, data=i + 1))(keys), data, b, longer, nuts)
             for i, b in enumerate(self.betas)
         )
-        values, totals = self.judge(keys, data, hot, cold)
+        values, watched = self.judge(keys, data, hot, cold)
         found = {name: np.array(a) for name, a in values.items()}
-        by_chain = np.moveaxis(np.asarray(totals), 0, -1)  # chains, draws, data sets
-        found["rhat"], found["ess"] = np.atleast_1d(rhat(by_chain)), np.atleast_1d(ess(by_chain))
+        by_chain = np.moveaxis(np.asarray(watched), 0, -1)  # watched, chains, draws, data sets
+        found["rhat"] = np.max([np.atleast_1d(rhat(a)) for a in by_chain], axis=0)
+        found["ess"] = np.min([np.atleast_1d(ess(a)) for a in by_chain], axis=0)
         return found, ~((found["rhat"] < RHAT) & (found["ess"] > ESS))
 
-    def _draw(self, keys: Any, data: Any, beta: float, longer: int) -> Any:
+    def _draw(self, keys: Any, data: Any, beta: float, longer: int, nuts: bool) -> Any:
         """Draws by name, `(data sets, chains, draws, ...)`."""
         if self.sampler is not None:
             return self.sample(keys, beta, *data)
         weights = jnp.ones((len(keys), self.n))
-        sizes = {"draws": longer * _many.DRAWS, "warmup": longer * _many.WARMUP}
+        sizes = {"draws": longer * _many.DRAWS, "warmup": longer * _many.WARMUP, "nuts": nuts}
         return self.constrain(_many.run(keys, self.density, list(data), weights, beta, **sizes).u, data)
 
     def _constrain(self, u: Any, data: Any) -> Any:
@@ -119,6 +126,7 @@ class Program:
         log_ratio = -generalization_loss(log_new) - own_new
         control = jnp.expm1(log_ratio) if self.control else 0.0  # of expectation zero
         training, variance = training_loss(log_lik).mean(), functional_variance(log_lik).sum()
+        apart = ((log_lik - log_lik.mean(0)) ** 2).sum(1)  # its mean over the draws is the functional variance
         found = {
             "generalization_error": weights @ (control - log_ratio),
             "training_error": training - own.mean(),
@@ -132,7 +140,7 @@ class Program:
             "rlct": self.betas[1] ** 2 * totals.var(),
             "singular_fluctuation": beta * variance / 2,
         }
-        return found, log_lik.sum(1).reshape(shape)
+        return found, jnp.stack([a.reshape(shape) for a in (log_lik.sum(1), apart, totals)])
 
 
 def _new_data(key: Any, triple: Triple) -> tuple[Any, ...]:
