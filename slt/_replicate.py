@@ -2,7 +2,6 @@ r"""Any triple on many data sets: errors, WBIC and coefficients of each, resumab
 
 import warnings
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,28 +123,28 @@ def replicate(
     check_beta(beta)
     n, datasets = check_whole("n", n, 3), check_whole("datasets", datasets, 1)
     x64 = bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
-    run = program(Same(triple), Same(sampler), n, float(beta), min(CHUNK, datasets), x64)
-    chunks = -(-datasets // run.size)
+    size, hosts = min(CHUNK, datasets), jax.process_count()
+    chunks = -(-datasets // size)
+    ours = range(jax.process_index(), chunks, hosts)
+    devices = tuple(jax.local_devices()[: max(1, len(ours))])
+    run = program(Same(triple), Same(sampler), n, float(beta), size, devices, x64)
     about = {"n": n, "datasets": datasets, "beta": float(beta), "free_energy": bool(free_energy)}
     about |= {"key": jax.random.key_data(key).tolist(), "program": run.fingerprint(key)}
     check_alike(Store.digest(repr(about)))
     kept = Store(store, about)
-    devices, hosts = jax.local_devices(), jax.process_count()
-    ours = range(jax.process_index(), chunks, hosts)
-
-    def one(chunk: int) -> dict[str, np.ndarray]:
-        found = kept.load(chunk)
-        if found is None:
-            keys = jax.vmap(lambda r: jax.random.fold_in(key, r))(jnp.arange(run.size) + chunk * run.size)
-            found = run(jax.device_put(keys, devices[chunk // hosts % len(devices)]), free_energy)
-            kept.save(chunk, found)
-        return found
-
-    table = np.zeros((-(-chunks // hosts), len(NAMES), run.size))
-    with ThreadPoolExecutor(len(devices)) as pool:
-        for i, part in enumerate(progress(pool.map(one, ours), len(ours), "chunks of data sets")):
-            table[i] = [part[name] for name in NAMES]
-    every = np.moveaxis(gather(table), 0, 1).reshape(-1, len(NAMES), run.size)  # chunk c came from process c % hosts
+    parts = {chunk: kept.load(chunk) for chunk in ours}
+    missing = [chunk for chunk, part in parts.items() if part is None]
+    groups = [missing[i : i + len(devices)] for i in range(0, len(missing), len(devices))]
+    for group in progress(groups, len(groups), "groups of data sets"):
+        numbers = [chunk * size + r for chunk in np.resize(group, len(devices)) for r in range(size)]
+        found = run(jax.vmap(lambda r: jax.random.fold_in(key, r))(jnp.array(numbers)), free_energy)
+        for i, chunk in enumerate(group):
+            parts[chunk] = {name: a[i * size : (i + 1) * size] for name, a in found.items()}
+            kept.save(chunk, parts[chunk])
+    table = np.zeros((-(-chunks // hosts), len(NAMES), size))
+    for i, part in enumerate(parts.values()):
+        table[i] = [part[name] for name in NAMES]
+    every = np.moveaxis(gather(table), 0, 1).reshape(-1, len(NAMES), size)  # chunk c came from process c % hosts
     columns = dict(zip(NAMES, np.moveaxis(every, 1, 0).reshape(len(NAMES), -1)[:, :datasets], strict=True))
     columns["redrawn"] = columns["redrawn"].astype(int)
     bad = ~((columns["rhat"] < RHAT) & (columns["ess"] > ESS))
