@@ -19,7 +19,7 @@ import jax.numpy as jnp
 STEPS = 4
 LENGTH, JITTER = math.pi / 2, 0.4
 FIRST = 0.1  # step
-ACCEPT = 0.8  # mean over the chains; the step is shorter where LENGTH is reached
+ACCEPT = 0.9  # mean over the chains; the step is shorter where LENGTH is reached
 ROUNDS = 10  # of warm-up; the metric follows each but the last
 FRESH = (0, 1, 3)  # rounds after which what was seen before is forgotten
 DENSE = 64  # dimensions up to which the metric is a matrix
@@ -54,7 +54,7 @@ def chains(
         (state, _), (u, log_steps, diverged) = jax.lax.scan(one, (state, log_step), (gain, r, uniform))
         seen = u.reshape(-1, d)
         moments = jax.tree.map(jnp.add, moments, (jnp.array(len(seen), u.dtype), seen.sum(0), seen.T @ seen))
-        L = jax.lax.cond(number < ROUNDS - 1, lambda: _metric(*moments), lambda: L)
+        L = jax.lax.cond(number < ROUNDS - 1, lambda: _metric(L, *moments), lambda: L)
         forget = jnp.isin(number, jnp.array(FRESH))
         moments = jax.tree.map(lambda a: jnp.where(forget, 0, a), moments)
         log_step = jnp.where(adapting, log_steps.mean(), log_step)
@@ -92,12 +92,10 @@ def _transition(log_density: Any, state: Any, r: Any, uniform: Any, L: Any, step
     return state, jnp.exp(jnp.minimum(gain, 0.0)), gain < -DIVERGED
 
 
-def _metric(count: Any, total: Any, square: Any) -> Any:
-    """A square root of the covariance of what was seen, with a little of a small unit matrix."""
+def _metric(old: Any, count: Any, total: Any, square: Any) -> Any:
+    """A square root of the covariance of what was seen, its diagonal enlarged a little; the old one where it has none."""
     mean = total / count
     cov = square / count - mean[:, None] * mean
-    eye = jnp.eye(len(mean), dtype=mean.dtype)
-    if len(mean) > DENSE:
-        cov = cov * eye
-    cov = (count * cov + 5e-3 * eye) / (count + 5)
-    return jnp.linalg.cholesky(cov)
+    own = cov * jnp.eye(len(mean), dtype=mean.dtype)
+    L = jnp.linalg.cholesky((own if len(mean) > DENSE else cov) + 5e-3 / (count + 5) * own)
+    return jnp.where((jnp.diag(L) > 0).all(), L, old)

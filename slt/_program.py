@@ -20,7 +20,8 @@ from slt.losses import cv_loss, functional_variance, generalization_loss, traini
 from slt.triple import Triple, draw_data, draw_prior, empirical_entropy, log_density
 
 FEW = 5  # data sets that are drawn again side by side
-LONGER = 4  # times as many rounds the second time
+LONGER = 4  # times as many rounds the last time
+DIVERGENT = 0.01  # share of the transitions of fixed length beyond which they are not trusted
 HELD_OUT = 2000  # new observations for the generalization error, where it is no sum over nodes
 THIN = 4  # for new observations: a mean of p(x|w) needs fewer draws than its moments
 RHAT, ESS = 1.02, 200  # of n L_n at both temperatures and of V_n's terms; data sets that miss them are drawn again
@@ -95,22 +96,23 @@ class Program:
         return float(climb.free_energy.value - empirical_entropy(self.triple, *data).sum())
 
     def _attempt(self, keys: Any, *, nuts: bool, longer: int) -> Any:
-        """What is found of each data set, and what must have mixed, `(data sets, 3, chains, draws)`."""
+        """What is found of each data set, what must have mixed, `(data sets, 3, chains, draws)`, and what diverged."""
         data = jax.vmap(lambda key: draw_data(jax.random.fold_in(key, 0), self.triple, self.n))(keys)
 
         def draw(number_and_beta):
             number, beta = number_and_beta
             own = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
             if self.sampler is not None:
-                return jax.vmap(lambda key, *data: self.sampler(key, data, beta=beta))(own, *data)
+                return jax.vmap(lambda key, *data: self.sampler(key, data, beta=beta))(own, *data), jnp.zeros(len(keys))
             sizes = {"draws": longer * _many.DRAWS, "warmup": longer * _many.WARMUP, "nuts": nuts}
-            u = _many.run(own, self.density, list(data), jnp.ones((len(keys), self.n)), beta, **sizes).u
+            chains = _many.run(own, self.density, list(data), jnp.ones((len(keys), self.n)), beta, **sizes)
             constrain = jax.vmap(jax.vmap(self.density.constrain, in_axes=(0, None)), in_axes=(0, None))
-            return jax.vmap(constrain)(u, list(data))
+            share = jnp.zeros(len(keys)) if nuts else chains.divergences / (_many.CHAINS * _many.DRAWS)
+            return jax.vmap(constrain)(chains.u, list(data)), share
 
-        both = jax.lax.map(draw, (jnp.array([1, 2]), jnp.array(self.betas)))
+        both, shares = jax.lax.map(draw, (jnp.array([1, 2]), jnp.array(self.betas)))
         hot, cold = (jax.tree.map(itemgetter(i), both) for i in (0, 1))
-        return jax.lax.map(self._judge, (keys, data, hot, cold))
+        return *jax.lax.map(self._judge, (keys, data, hot, cold)), shares.max(0)
 
     def _judge(self, args: Any) -> Any:
         key, data, hot, cold = args
@@ -150,13 +152,13 @@ class Program:
         return found, jnp.stack([a.reshape(shape) for a in (log_lik.sum(1), apart, totals)])
 
 
-def _verdict(found: Any, watched: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _verdict(found: Any, watched: Any, diverged: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The figures with the worst diagnostics, and which data sets have not mixed."""
     by_chain = np.moveaxis(np.asarray(watched), 0, -1)  # watched, chains, draws, data sets
     figures = {name: np.array(a) for name, a in found.items()}
     figures["rhat"] = np.max([np.atleast_1d(rhat(a)) for a in by_chain], axis=0)
     figures["ess"] = np.min([np.atleast_1d(ess(a)) for a in by_chain], axis=0)
-    return figures, ~((figures["rhat"] < RHAT) & (figures["ess"] > ESS))
+    return figures, ~((figures["rhat"] < RHAT) & (figures["ess"] > ESS) & (np.asarray(diverged) < DIVERGENT))
 
 
 def _new_data(key: Any, triple: Triple) -> tuple[Any, ...]:

@@ -92,8 +92,8 @@ def replicate(
     $$X^n_{(r)} \sim q, \qquad w \sim p_\beta(w \mid X^n_{(r)}), \qquad r = 1, \dots, R$$
 
     Hamiltonian Monte Carlo of a fixed length runs for 25 data sets and four chains of each side by side, in one
-    compiled program. Data sets whose chains do not mix are drawn again by the No-U-Turn sampler, and once more four
-    times as long. The programs are spread over the local devices, and over the processes that `jax.distributed` has
+    compiled program. Data sets whose chains do not mix, or where more than 1 % of the trajectories diverge, are drawn again by
+    the No-U-Turn sampler, and where those do not mix, once more four times as long. The programs are spread over the local devices, and over the processes that `jax.distributed` has
     joined: each calls `replicate` alike, and each gets all figures, which depend on neither number.
 
     **Arguments:** `key`: a JAX key; data set r depends on it and on r alone. `model`: a `Triple` or a zoo's
@@ -105,9 +105,9 @@ def replicate(
     **Returns:** `Replicated`. The generalization error is a sum over nodes where the truth has one dimension; else an
     average over 2000 new observations, with $p^*/q - 1$ as a control variate where model and truth have the same
     support, so that its expectation is zero.
-    **Raises:** `ValueError` for sizes that are not whole or too small, `beta <= 0`, a store or a process
-    of another experiment;
-    `TypeError` for another model. Warns (`SltWarning`) of data sets whose chains still do not mix, with their number.
+    **Raises:** `ValueError` for sizes that are not whole or too small, `beta <= 0`, a store or a process of another
+    experiment; `TypeError` for another model. Warns (`SltWarning`) of data sets whose chains still do not mix, with
+    their number.
     **Source:** Watanabe (2018), sections 1.6 and 6.3; Hoffman and Gelman (2014).
 
     >>> import numpyro.distributions as dist
