@@ -26,9 +26,7 @@ DENSE = 64  # dimensions up to which the metric is a matrix
 DIVERGED = 1000  # error of the energy in nats
 
 
-def chains(
-    key: Any, log_density: Callable[[Any], Any], start: Any, *, warmup: int, draws: int
-) -> tuple[Any, Any]:
+def chains(key: Any, log_density: Callable[[Any], Any], start: Any, *, warmup: int, draws: int) -> tuple[Any, Any]:
     """Draws `(chains, draws, d)` from starts `(chains, d)`, and which transitions diverged `(chains, draws)`."""
     count, d = start.shape
     size = max(1, warmup // ROUNDS)  # of a round; the draws are more rounds, in which nothing is adapted
@@ -93,7 +91,7 @@ def _transition(log_density: Any, state: Any, r: Any, uniform: Any, L: Any, step
 
 
 def _metric(old: Any, count: Any, total: Any, square: Any) -> Any:
-    """A square root of the covariance of what was seen, its diagonal enlarged a little; the old one where it has none."""
+    """A square root of the covariance of what was seen, its diagonal enlarged a little; else the old one."""
     mean = total / count
     cov = square / count - mean[:, None] * mean
     own = cov * jnp.eye(len(mean), dtype=mean.dtype)

@@ -3,7 +3,8 @@ r"""Many posteriors in one compiled program: chains side by side over data sets 
 $$p_r(w) \propto \varphi(w) \prod_i p(X_i^{(r)} \mid w)^{\beta c_{ri}}, \qquad r = 1, \dots, R$$
 
 The weights $c_{ri}$ are one; a zero leaves an observation out, so that leave-one-out refits are many data sets too,
-`shared` by all. The No-U-Turn sampler is the safe kernel; `slt._hmc`, of fixed length, is many times faster where it mixes.
+`shared` by all. The No-U-Turn sampler is the safe kernel; `slt._hmc`, of fixed length, is many times faster
+where it mixes.
 """
 
 from functools import partial

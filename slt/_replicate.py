@@ -1,4 +1,4 @@
-r"""Any triple on many data sets: errors, WBIC and coefficients of each, resumable, on all devices and hosts (floor 6)."""
+r"""Any triple on many data sets: errors, WBIC and coefficients of each; resumable, on all devices (floor 6)."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -92,9 +92,10 @@ def replicate(
     $$X^n_{(r)} \sim q, \qquad w \sim p_\beta(w \mid X^n_{(r)}), \qquad r = 1, \dots, R$$
 
     Hamiltonian Monte Carlo of a fixed length runs for 25 data sets and four chains of each side by side, in one
-    compiled program. Data sets whose chains do not mix, or where more than 1 % of the trajectories diverge, are drawn again by
-    the No-U-Turn sampler, and where those do not mix, once more four times as long. The programs are spread over the local devices, and over the processes that `jax.distributed` has
-    joined: each calls `replicate` alike, and each gets all figures, which depend on neither number.
+    compiled program. Data sets whose chains do not mix, or where more than 1 % of the trajectories diverge, are drawn
+    again by the No-U-Turn sampler, and where those do not mix, once more four times as long. Chunks of 25 are spread
+    over the local devices, and over the processes that `jax.distributed` has joined: each calls `replicate` alike and
+    gets all figures, which depend on neither number.
 
     **Arguments:** `key`: a JAX key; data set r depends on it and on r alone. `model`: a `Triple` or a zoo's
     `Specimen`. `n`: observations per data set, at least 3. `datasets`: $R$. `beta`: inverse temperature. `sampler`:

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import warnings
 from functools import partial
 
 import jax
@@ -164,33 +163,6 @@ def test_the_held_out_error_of_each_data_set_is_near_the_exact_one():
     assert abs(apart.mean()) < 4 * apart.std(ddof=1) / np.sqrt(50)
 
 
-SCRIPT = """
-import sys, jax, numpyro.distributions as dist
-jax.config.update("jax_enable_x64", True)
-import slt
-from slt import Triple
-triple = Triple(dist.Normal(0.7, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(-1, 2)})
-found = slt.replicate(jax.random.key(5), triple, 12, datasets=60, beta=0.5, store=sys.argv[1])
-"""
-
-
-@pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_figures(tempered, tmp_path):
-    store = tmp_path / "store"
-    environment = os.environ | {"PYTHONPATH": str(slt.__path__[0]).removesuffix("/slt")}
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(store)], env=environment)
-    deadline = time.monotonic() + 300
-    while not list(store.glob("part-??????.npz")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = len(list(store.glob("part-??????.npz")))
-    assert 1 <= done < 3
-    again = slt.replicate(KEY, TRIPLE, N, datasets=60, beta=0.5, store=store)
-    for name in ("generalization_error", "rlct", "wbic_excess", "rhat"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(tempered, name))
-
-
 def test_a_store_of_another_experiment_is_refused(tmp_path):
     slt.replicate(KEY, TRIPLE, N, datasets=2, store=tmp_path)
     assert json.loads((tmp_path / "experiment.json").read_text())["n"] == N
@@ -210,14 +182,13 @@ if size > 1:
 import numpy as np, numpyro.distributions as dist
 import slt
 from slt import Triple, _replicate
-from slt._store import Store
 _replicate.CHUNK = 2
-save = Store.save
-def fatal(self, part, arrays):
-    if part == victim:
+move = os.replace
+def fatal(temporary, path):
+    if path.stem == f"part-{victim:06d}":
         os.kill(os.getpid(), signal.SIGKILL)
-    save(self, part, arrays)
-Store.save = fatal
+    move(temporary, path)
+os.replace = fatal
 def sampler(key, data, *, beta):
     return {"mu": jax.random.normal(key, (4, 400)) / 4}
 triple = Triple(dist.Normal(0.7, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(-1, 2)})
@@ -241,20 +212,29 @@ def start(tmp_path, out, *, devices=1, rank=0, size=1, port=0, victim=-1, store=
     return subprocess.Popen([sys.executable, "-c", FLEET, *arguments], env=environment, stderr=subprocess.DEVNULL)
 
 
-def same(tmp_path, one, other, devices):
-    with np.load(tmp_path / one) as a, np.load(tmp_path / other) as b:
-        assert b["devices"].tolist() == devices
+def same(found, path, devices):
+    with np.load(path) as other:
+        assert other["devices"].tolist() == devices
         for name in _replicate.NAMES:
-            np.testing.assert_array_equal(b[name], a[name], err_msg=name)
+            np.testing.assert_array_equal(other[name], getattr(found, name), err_msg=name)
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """The experiment in this process: five chunks of two data sets."""
+    monkeypatch.setattr(_replicate, "CHUNK", 2)
+    return partial(slt.replicate, KEY, TRIPLE, N, datasets=9, beta=0.5)
 
 
 @pytest.mark.slow
-def test_devices_change_no_digit(tmp_path):
+def test_devices_change_no_digit(alone, tmp_path):
     # Five chunks on one device, on two (the last group is padded) and on eight (of which five are used). Kills: a batch
     # whose size depends on the devices, chunks in another order.
-    for devices in (1, 2, 8):
-        assert start(tmp_path, f"{devices}.npz", devices=devices).wait() == 0
-        same(tmp_path, "1.npz", f"{devices}.npz", [devices, 1])
+    running = {devices: start(tmp_path, f"{devices}.npz", devices=devices) for devices in (2, 8)}
+    found = alone()
+    for devices, process in running.items():
+        assert process.wait() == 0
+        same(found, tmp_path / f"{devices}.npz", [devices, 1])
 
 
 def free_port():
@@ -264,30 +244,33 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_processes_change_no_digit_and_one_that_dies_loses_no_finished_chunk(tmp_path):
-    # Two processes with two devices and one. Then the second is killed as it finishes chunk 3, having kept chunk 1; the
-    # first keeps all of its own, and two new processes go on from there. Kills: chunks that are shared out
-    # differently, a store that is written at the end, float32 in the exchange.
-    assert start(tmp_path, "one.npz", store=tmp_path / "alone").wait() == 0
-    for run, victim in (("whole", -1), ("broken", 3), ("broken", -1)):
-        port, store = free_port(), tmp_path / run
-        fleet = [
-            start(tmp_path, f"{r}.npz", devices=2 - r, rank=r, size=2, port=port, victim=victim, store=store)
+def test_two_processes_change_no_digit_and_one_that_dies_loses_no_finished_chunk(alone, tmp_path):
+    # Two processes with two devices and one, each with a store. The second is killed as it moves chunk 3 to its place,
+    # having kept chunk 1; the first keeps all of its own, and two new processes go on from there to the figures of one.
+    # Kills: chunks that are shared out or put together otherwise, stores written at the end, float32 in the exchange.
+    def fleet(victim):
+        port = free_port()
+        return [
+            start(tmp_path, f"{r}.npz", devices=2 - r, rank=r, size=2, port=port, victim=victim, store=tmp_path)
             for r in (0, 1)
         ]
-        if victim >= 0:
-            assert fleet[1].wait() == -signal.SIGKILL
-            deadline = time.monotonic() + 60
-            while len(list((store / "0").glob("part-??????.npz"))) < 3 and time.monotonic() < deadline:
-                time.sleep(0.02)
-            fleet[0].kill()  # it would wait until JAX misses the other's heartbeat
-            fleet[0].wait()
-            kept = sorted(p.stem for p in store.glob("*/part-??????.npz"))
-            assert kept == [f"part-{i:06d}" for i in (0, 1, 2, 4)]
-        else:
-            assert [p.wait() for p in fleet] == [0, 0]
-            for r in (0, 1):
-                same(tmp_path, "one.npz", f"{r}.npz", [2 - r, 2])
+
+    def kept():
+        return sorted(p.stem for p in tmp_path.glob("*/part-??????.npz"))
+
+    first, second = fleet(3)
+    assert second.wait() == -signal.SIGKILL
+    deadline = time.monotonic() + 60
+    while len(kept()) < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.kill()  # it waits until JAX misses the other's heartbeat
+    first.wait()
+    assert kept() == [f"part-{i:06d}" for i in (0, 1, 2, 4)]
+    again = fleet(-1)
+    found = alone(sampler=independent)
+    assert [p.wait() for p in again] == [0, 0]
+    for r in (0, 1):
+        same(found, tmp_path / f"{r}.npz", [2 - r, 2])
 
 
 def product_moments(x, beta=1.0):
@@ -316,23 +299,29 @@ def test_a_singular_posterior_is_sent_to_nuts():
     assert np.abs(z).max() < 5, z
 
 
-def test_two_separate_modes_are_drawn_again_and_reported(monkeypatch):
-    monkeypatch.setattr(_program, "LONGER", 1)
-    mixture = Triple(
-        dist.MixtureSameFamily(dist.Categorical(probs=jnp.array([0.4, 0.6])), dist.Normal(jnp.array([-9.0, 9.0]), 1.0)),
-        lambda a, b: dist.MixtureSameFamily(
-            dist.Categorical(probs=jnp.array([0.4, 0.6])), dist.Normal(jnp.stack([a, b]), 3.0)
-        ),
-        dict.fromkeys("ab", dist.Normal(0, 10)),
-    )
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        found = slt.replicate(KEY, mixture, 8, datasets=3)
-    said = [str(w.message) for w in caught if issubclass(w.category, slt.SltWarning)]
-    bad = ~((found.rhat < 1.02) & (found.ess > 200))
-    assert bad.any()
-    assert found.redrawn[bad].all()
-    assert any(f"of {int(bad.sum())} of 3 data sets have not mixed" in line for line in said)
+def test_the_kernel_is_chosen_by_diagnostics_and_failures_are_counted(monkeypatch):
+    # A stand-in whose chains lie apart in as many attempts as the first observation says. Kills: an attempt skipped or
+    # not counted, another's figures put in a row's place, a data set that never mixes passed over in silence.
+    def level(x):
+        return jnp.digitize(x, jnp.array([0.0, 0.7, 1.4]))
+
+    def run(keys, density, data, weights, beta, *, draws, warmup, nuts):
+        attempt = (1 if draws == _many.DRAWS else 2) if nuts else 0
+        u = jax.vmap(lambda key: jax.random.normal(key, (4, draws, 1)))(keys) / 4
+        apart = 3.0 * jnp.arange(4)[:, None, None] * (attempt < level(data[0][:, 0]))[:, None, None, None]
+        return _many.Chains(u + apart + 10 * attempt, jnp.zeros(len(keys)))
+
+    monkeypatch.setattr(_many, "run", run)
+    triple = Triple(TRIPLE.truth, lambda mu: dist.Normal(mu, 1), TRIPLE.prior)  # not among the compiled ones
+    with pytest.warns(slt.SltWarning) as caught:
+        found = slt.replicate(KEY, triple, N, datasets=20)
+    levels = np.array([level(x[0]) for x in data_sets(20)])
+    assert np.bincount(levels, minlength=4).min() > 0
+    np.testing.assert_array_equal(found.redrawn, np.minimum(levels, 2))
+    np.testing.assert_array_equal((found.rhat < 1.02) & (found.ess > 200), levels < 3)
+    for mean, of_level in ((0, levels == 0), (10, levels == 1), (20, levels == 2)):  # where each attempt's draws lie
+        np.testing.assert_allclose(np.sqrt(2 * found.gibbs_generalization_error[of_level]), abs(mean - 0.7), atol=0.1)
+    assert f"of {(levels == 3).sum()} of 20 data sets have not mixed" in str(caught[0].message)
 
 
 @pytest.mark.parametrize(
