@@ -247,7 +247,7 @@ def free_port():
 def test_two_processes_change_no_digit_and_one_that_dies_loses_no_finished_chunk(alone, tmp_path):
     # Two processes with two devices and one, each with a store. The second is killed as it moves chunk 3 to its place,
     # having kept chunk 1; the first keeps all of its own, and two new processes go on from there to the figures of one.
-    # Kills: chunks that are shared out or put together otherwise, stores written at the end, float32 in the exchange.
+    # Kills: chunks that are shared out or put together otherwise, a store that is written at the end.
     def fleet(victim):
         port = free_port()
         return [
