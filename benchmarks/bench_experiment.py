@@ -159,13 +159,20 @@ def reduced_rank() -> None:
         inputs=dist.Normal(jnp.zeros(6), 3.0).to_event(1),
     )
     beta = float(1 / np.log(n))
-    problem = Problem(own, n, 1, None, beta)
+
+    def tempered(x, y):
+        A = numpyro.sample("A", own.prior["A"])
+        B = numpyro.sample("B", own.prior["B"])
+        with numpyro.handlers.scale(scale=beta):
+            numpyro.sample("y", dist.Normal(x @ A.T @ B.T, 0.1).to_event(1), obs=y)
+
+    problem = Problem(own, n, 1, tempered, beta)
 
     def sweeps():
         run = partial(gibbs.run, model=model, beta=beta, draws=2000, thin=5)
         return jax.vmap(lambda key, *data: run(key, data))(problem.keys, *problem.data)
 
-    contestants = {"slt.samplers.gibbs": jax.jit(sweeps), "NUTS (slt, NumPyro's kernel)": partial(problem.ours, True)}
+    contestants = {"slt.samplers.gibbs": jax.jit(sweeps), "MCMC.run, NUTS": partial(problem.loop, 1)}
     compare(f"WBIC: reduced rank regression, n = {n}, {12 * rank} parameters", problem, contestants, 1)
 
 

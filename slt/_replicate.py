@@ -133,8 +133,8 @@ def replicate(
     about |= {"key": jax.random.key_data(key).tolist(), "program": run.fingerprint(key)}
     check_alike(Store.digest(repr(about)))
     kept = Store(store, about)
-    parts = {chunk: kept.load(chunk) for chunk in ours}
-    missing = [chunk for chunk, part in parts.items() if part is None]
+    parts = {chunk: part for chunk in ours if (part := kept.load(chunk)) is not None}
+    missing = [chunk for chunk in ours if chunk not in parts]
     groups = [missing[i : i + len(devices)] for i in range(0, len(missing), len(devices))]
     for group in progress(groups, len(groups), "groups of data sets"):
         numbers = [chunk * size + r for chunk in np.resize(group, len(devices)) for r in range(size)]
@@ -143,8 +143,8 @@ def replicate(
             parts[chunk] = {name: a[i * size : (i + 1) * size] for name, a in found.items()}
             kept.save(chunk, parts[chunk])
     table = np.zeros((-(-chunks // hosts), len(NAMES), size))
-    for i, part in enumerate(parts.values()):
-        table[i] = [part[name] for name in NAMES]
+    for i, chunk in enumerate(ours):
+        table[i] = [parts[chunk][name] for name in NAMES]
     every = np.moveaxis(gather(table), 0, 1).reshape(-1, len(NAMES), size)  # chunk c came from process c % hosts
     columns = dict(zip(NAMES, np.moveaxis(every, 1, 0).reshape(len(NAMES), -1)[:, :datasets], strict=True))
     columns["redrawn"] = columns["redrawn"].astype(int)
