@@ -1,11 +1,13 @@
 """What is done for each of many data sets: draws at two temperatures, errors, coefficients, diagnostics (floor 5)."""
 
 from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from numpyro.distributions import Distribution
 
 from slt import _many
@@ -18,36 +20,47 @@ from slt.losses import cv_loss, functional_variance, generalization_loss, traini
 from slt.triple import Triple, draw_data, draw_prior, empirical_entropy, log_density
 
 FEW = 5  # data sets that are drawn again side by side
-LONGER = 4  # times as many rounds the second time
+LONGER = 4  # times as many rounds the last time
+DIVERGENT = 0.01  # share of the transitions of fixed length beyond which they are not trusted
 HELD_OUT = 2000  # new observations for the generalization error, where it is no sum over nodes
 THIN = 4  # for new observations: a mean of p(x|w) needs fewer draws than its moments
-RHAT, ESS = 1.02, 200  # of n L_n; data sets that miss them are drawn again
+RHAT, ESS = 1.02, 200  # of n L_n at both temperatures and of V_n's terms; data sets that miss them are drawn again
 
 
 @lru_cache(maxsize=8)
-def program(triple: Same, sampler: Same, n: int, beta: float, size: int, x64: bool) -> "Program":
+def program(triple: Same, sampler: Same, n: int, beta: float, size: int, devices: Any, x64: bool) -> "Program":
     """The same object for the same experiment: what it has compiled serves the next call too."""
-    return Program(triple.value, n, beta, sampler.value, size)
+    return Program(triple.value, n, beta, sampler.value, size, devices)
 
 
 class Program:
-    """Everything that is done for a chunk of data sets, given their keys."""
+    """Everything that is done for as many chunks of `size` data sets as there are devices, given their keys.
 
-    def __init__(self, triple: Triple, n: int, beta: float, sampler: Any, size: int):
+    Each device does for its chunk what one device alone would do, so that their number changes no digit.
+    """
+
+    def __init__(self, triple: Triple, n: int, beta: float, sampler: Any, size: int, devices: Any):
         self.triple, self.n, self.beta, self.sampler, self.size = triple, n, beta, sampler, size
         self.betas = beta, float(1 / np.log(n))
-        self.data = jax.jit(jax.vmap(lambda key: draw_data(jax.random.fold_in(key, 0), triple, n)))
         example = draw_data(jax.random.key(0), triple, n)
         self.density = target(triple, example, {})[0]
         self.exact = None
         if not triple.conditional and not (triple.truth.batch_shape + triple.truth.event_shape):
             self.exact = nodes(triple.truth)
         self.control = self.exact is None and _same_support(triple, example)
-        self.judge = jax.jit(lambda keys, data, hot, cold: jax.lax.map(self._judge, (keys, data, hot, cold)))
-        self.constrain = jax.jit(self._constrain)
-        self.sample = jax.jit(
-            jax.vmap(lambda key, beta, *data: sampler(key, data, beta=beta), in_axes=(0, None, *[0] * len(example)))
-        )
+        mesh, chunks = Mesh(np.array(devices), ("chunk",)), PartitionSpec("chunk")
+        self.attempts = [
+            jax.jit(
+                jax.shard_map(
+                    partial(self._attempt, nuts=nuts, longer=longer),
+                    mesh=mesh,
+                    in_specs=chunks,
+                    out_specs=chunks,
+                    check_vma=False,
+                )
+            )
+            for nuts, longer in ((False, 1), (True, 1), (True, LONGER))[: 1 if sampler else None]
+        ]
 
     def fingerprint(self, key: Any) -> str:
         """What is computed, as text: the program that makes the data, and the densities."""
@@ -58,45 +71,48 @@ class Program:
         return Store.digest(*((str(p), p.consts) for p in parts), repr(self.sampler))
 
     def __call__(self, keys: Any, free_energy: bool) -> dict[str, np.ndarray]:
-        data = self.data(keys)
-        found, bad = self._attempt(keys, data, 1)
-        redrawn = np.zeros(len(bad), bool)
-        if bad.any() and self.sampler is None:
-            few = np.flatnonzero(bad)
-            rows = np.resize(few, FEW if len(few) <= FEW else len(bad))  # two shapes, so that little is compiled
-            again, _ = self._attempt(keys[rows], tuple(a[rows] for a in data), LONGER)
-            redrawn[few] = True
-            for name, column in found.items():
-                column[few] = again[name][: len(few)]
-        excess = np.full(len(bad), np.nan)
-        if free_energy:
-            own = np.asarray(jax.vmap(lambda *d: empirical_entropy(self.triple, *d).sum())(*data))
-            for r in range(len(bad)):
-                climb = tempered_smc(jax.random.fold_in(keys[r], 9), self.triple, *(a[r] for a in data), beta=self.beta)
-                excess[r] = climb.free_energy.value - own[r]
-        return found | {"redrawn": redrawn, "free_energy_excess": excess}
+        first, *others = self.attempts
+        found, bad = _verdict(*first(keys))
+        redrawn = np.zeros(len(bad), int)
+        for again in others:
+            redrawn += bad
+            for rows in self._batches(bad):
+                new, bad[rows] = _verdict(*again(keys[rows]))
+                for name, column in found.items():
+                    column[rows] = new[name]
+        excess = [self._free_energy_excess(key) for key in keys] if free_energy else np.full(len(bad), np.nan)
+        return found | {"redrawn": redrawn, "free_energy_excess": np.array(excess)}
 
-    def _attempt(self, keys: Any, data: Any, longer: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        hot, cold = (
-            self._draw(jax.vmap(partial(jax.random.fold_in, data=i + 1))(keys), data, b, longer)
-            for i, b in enumerate(self.betas)
-        )
-        values, totals = self.judge(keys, data, hot, cold)
-        found = {name: np.array(a) for name, a in values.items()}
-        by_chain = np.moveaxis(np.asarray(totals), 0, -1)  # chains, draws, data sets
-        found["rhat"], found["ess"] = np.atleast_1d(rhat(by_chain)), np.atleast_1d(ess(by_chain))
-        return found, ~((found["rhat"] < RHAT) & (found["ess"] > ESS))
+    def _batches(self, bad: np.ndarray) -> list[np.ndarray]:
+        """Which data sets to draw again, equally many for each chunk; two shapes, so that little is compiled."""
+        of_chunk = [np.flatnonzero(chunk) + i * self.size for i, chunk in enumerate(bad.reshape(-1, self.size))]
+        few = [np.resize(rows, FEW) for rows in of_chunk if 0 < len(rows) <= FEW]
+        many = [np.resize(rows, self.size) for rows in of_chunk if len(rows) > FEW]
+        return [np.concatenate([b[i % len(b)] for i in range(len(of_chunk))]) for b in (few, many) if b]
 
-    def _draw(self, keys: Any, data: Any, beta: float, longer: int) -> Any:
-        """Draws by name, `(data sets, chains, draws, ...)`."""
-        if self.sampler is not None:
-            return self.sample(keys, beta, *data)
-        weights = jnp.ones((len(keys), self.n))
-        sizes = {"draws": longer * _many.DRAWS, "warmup": longer * _many.WARMUP}
-        return self.constrain(_many.run(keys, self.density, list(data), weights, beta, **sizes).u, data)
+    def _free_energy_excess(self, key: Any) -> float:
+        data = draw_data(jax.random.fold_in(key, 0), self.triple, self.n)
+        climb = tempered_smc(jax.random.fold_in(key, 9), self.triple, *data, beta=self.beta)
+        return float(climb.free_energy.value - empirical_entropy(self.triple, *data).sum())
 
-    def _constrain(self, u: Any, data: Any) -> Any:
-        return jax.vmap(lambda u, d: jax.vmap(jax.vmap(lambda u: self.density.constrain(u, list(d))))(u))(u, data)
+    def _attempt(self, keys: Any, *, nuts: bool, longer: int) -> Any:
+        """What is found of each data set, what must have mixed, `(data sets, 3, chains, draws)`, and what diverged."""
+        data = jax.vmap(lambda key: draw_data(jax.random.fold_in(key, 0), self.triple, self.n))(keys)
+
+        def draw(number_and_beta):
+            number, beta = number_and_beta
+            own = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+            if self.sampler is not None:
+                return jax.vmap(lambda key, *data: self.sampler(key, data, beta=beta))(own, *data), jnp.zeros(len(keys))
+            sizes = {"draws": longer * _many.DRAWS, "warmup": longer * _many.WARMUP, "nuts": nuts}
+            chains = _many.run(own, self.density, list(data), jnp.ones((len(keys), self.n)), beta, **sizes)
+            constrain = jax.vmap(jax.vmap(self.density.constrain, in_axes=(0, None)), in_axes=(0, None))
+            share = jnp.zeros(len(keys)) if nuts else chains.divergences / (_many.CHAINS * _many.DRAWS)
+            return jax.vmap(constrain)(chains.u, list(data)), share
+
+        both, shares = jax.lax.map(draw, (jnp.array([1, 2]), jnp.array(self.betas)))
+        hot, cold = (jax.tree.map(itemgetter(i), both) for i in (0, 1))
+        return *jax.lax.map(self._judge, (keys, data, hot, cold)), shares.max(0)
 
     def _judge(self, args: Any) -> Any:
         key, data, hot, cold = args
@@ -119,6 +135,7 @@ class Program:
         log_ratio = -generalization_loss(log_new) - own_new
         control = jnp.expm1(log_ratio) if self.control else 0.0  # of expectation zero
         training, variance = training_loss(log_lik).mean(), functional_variance(log_lik).sum()
+        apart = ((log_lik - log_lik.mean(0)) ** 2).sum(1)  # its mean over the draws is the functional variance
         found = {
             "generalization_error": weights @ (control - log_ratio),
             "training_error": training - own.mean(),
@@ -132,7 +149,16 @@ class Program:
             "rlct": self.betas[1] ** 2 * totals.var(),
             "singular_fluctuation": beta * variance / 2,
         }
-        return found, log_lik.sum(1).reshape(shape)
+        return found, jnp.stack([a.reshape(shape) for a in (log_lik.sum(1), apart, totals)])
+
+
+def _verdict(found: Any, watched: Any, diverged: Any) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The figures with the worst diagnostics, and which data sets have not mixed."""
+    by_chain = np.moveaxis(np.asarray(watched), 0, -1)  # watched, chains, draws, data sets
+    figures = {name: np.array(a) for name, a in found.items()}
+    figures["rhat"] = np.max([np.atleast_1d(rhat(a)) for a in by_chain], axis=0)
+    figures["ess"] = np.min([np.atleast_1d(ess(a)) for a in by_chain], axis=0)
+    return figures, ~((figures["rhat"] < RHAT) & (figures["ess"] > ESS) & (np.asarray(diverged) < DIVERGENT))
 
 
 def _new_data(key: Any, triple: Triple) -> tuple[Any, ...]:

@@ -1,8 +1,7 @@
-r"""Any triple on many data sets: its errors, WBIC and coefficients for each, resumable and on all devices (floor 6)."""
+r"""Any triple on many data sets: errors, WBIC and coefficients of each; resumable, on all devices (floor 6)."""
 
 import warnings
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from slt._arrays import MeanSE, SltWarning, check_beta, mean_se
 from slt._nodes import check_key, check_whole
+from slt._processes import check_alike, gather
 from slt._program import ESS, LONGER, RHAT, program
 from slt._store import Store
 from slt._target import Same
@@ -31,8 +31,9 @@ class Replicated:
     $\mathbb{E}_w[K(w)]$ and `gibbs_training_error` $\mathbb{E}_w[K_n(w)]$. `functional_variance` $V_n$ in nats².
     `empirical_entropy` $S_n$. `free_energy_excess` $F_n(\beta) - nS_n$ in nats, `nan` if not asked for. At
     $\beta_1 = 1/\log n$: `wbic_excess`, WBIC $- nS_n$, in nats, and `rlct` $\hat\lambda = \beta_1^2
-    \mathbb{V}_w[nL_n]$. `singular_fluctuation` $\hat\nu = \beta V_n/2$. `rhat`, `ess` of $nL_n$. `redrawn`: whether the
-    chains had to run longer. `n`, `beta`: of the experiment.
+    \mathbb{V}_w[nL_n]$. `singular_fluctuation` $\hat\nu = \beta V_n/2$. `rhat`, `ess`: the worst of $nL_n$ at both
+    temperatures and of the draws' terms of $V_n$. `redrawn`: how often the chains were drawn again. `n`, `beta`: of the
+    experiment.
     **Source:** Watanabe (2018), sections 1.6 and 6.3.
 
     >>> found = Replicated(**dict.fromkeys(NAMES, np.array([1.0, 3.0])), n=10, beta=1.0)
@@ -90,8 +91,11 @@ def replicate(
 
     $$X^n_{(r)} \sim q, \qquad w \sim p_\beta(w \mid X^n_{(r)}), \qquad r = 1, \dots, R$$
 
-    The No-U-Turn sampler runs for 25 data sets and four chains of each side by side, in one compiled program; the
-    programs are spread over the local devices. Data sets whose chains do not mix are drawn again, four times as long.
+    Hamiltonian Monte Carlo of a fixed length runs for 25 data sets and four chains of each side by side, in one
+    compiled program. Data sets whose chains do not mix, or where more than 1 % of the trajectories diverge, are drawn
+    again by the No-U-Turn sampler, and where those do not mix, once more four times as long. Chunks of 25 are spread
+    over the local devices, and over the processes that `jax.distributed` has joined: each calls `replicate` alike and
+    gets all figures, which depend on neither number.
 
     **Arguments:** `key`: a JAX key; data set r depends on it and on r alone. `model`: a `Triple` or a zoo's
     `Specimen`. `n`: observations per data set, at least 3. `datasets`: $R$. `beta`: inverse temperature. `sampler`:
@@ -102,8 +106,9 @@ def replicate(
     **Returns:** `Replicated`. The generalization error is a sum over nodes where the truth has one dimension; else an
     average over 2000 new observations, with $p^*/q - 1$ as a control variate where model and truth have the same
     support, so that its expectation is zero.
-    **Raises:** `ValueError` for sizes that are not whole or too small, `beta <= 0`, a store of another experiment;
-    `TypeError` for another model. Warns (`SltWarning`) of data sets whose chains still do not mix, with their number.
+    **Raises:** `ValueError` for sizes that are not whole or too small, `beta <= 0`, a store or a process of another
+    experiment; `TypeError` for another model. Warns (`SltWarning`) of data sets whose chains still do not mix, with
+    their number.
     **Source:** Watanabe (2018), sections 1.6 and 6.3; Hoffman and Gelman (2014).
 
     >>> import numpyro.distributions as dist
@@ -119,28 +124,35 @@ def replicate(
     check_beta(beta)
     n, datasets = check_whole("n", n, 3), check_whole("datasets", datasets, 1)
     x64 = bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
-    run = program(Same(triple), Same(sampler), n, float(beta), min(CHUNK, datasets), x64)
-    chunks = -(-datasets // run.size)
+    size, hosts = min(CHUNK, datasets), jax.process_count()
+    chunks = -(-datasets // size)
+    ours = range(jax.process_index(), chunks, hosts)
+    devices = tuple(jax.local_devices()[: max(1, len(ours))])
+    run = program(Same(triple), Same(sampler), n, float(beta), size, devices, x64)
     about = {"n": n, "datasets": datasets, "beta": float(beta), "free_energy": bool(free_energy)}
-    kept = Store(store, about | {"key": jax.random.key_data(key).tolist(), "program": run.fingerprint(key)})
-    devices = jax.local_devices()
-
-    def one(chunk: int) -> dict[str, np.ndarray]:
-        found = kept.load(chunk)
-        if found is None:
-            keys = jax.vmap(lambda r: jax.random.fold_in(key, r))(jnp.arange(run.size) + chunk * run.size)
-            found = run(jax.device_put(keys, devices[chunk % len(devices)]), free_energy)
-            kept.save(chunk, found)
-        return found
-
-    with ThreadPoolExecutor(len(devices)) as pool:
-        parts = list(progress(pool.map(one, range(chunks)), chunks, "chunks of data sets"))
-    columns = {name: np.concatenate([part[name] for part in parts])[:datasets] for name in NAMES}
+    about |= {"key": jax.random.key_data(key).tolist(), "program": run.fingerprint(key)}
+    check_alike(Store.digest(repr(about)))
+    kept = Store(store, about)
+    parts = {chunk: part for chunk in ours if (part := kept.load(chunk)) is not None}
+    missing = [chunk for chunk in ours if chunk not in parts]
+    groups = [missing[i : i + len(devices)] for i in range(0, len(missing), len(devices))]
+    for group in progress(groups, len(groups), "groups of data sets"):
+        numbers = [chunk * size + r for chunk in np.resize(group, len(devices)) for r in range(size)]
+        found = run(jax.vmap(lambda r: jax.random.fold_in(key, r))(jnp.array(numbers)), free_energy)
+        for i, chunk in enumerate(group):
+            parts[chunk] = {name: a[i * size : (i + 1) * size] for name, a in found.items()}
+            kept.save(chunk, parts[chunk])
+    table = np.zeros((-(-chunks // hosts), len(NAMES), size))
+    for i, chunk in enumerate(ours):
+        table[i] = [parts[chunk][name] for name in NAMES]
+    every = np.moveaxis(gather(table), 0, 1).reshape(-1, len(NAMES), size)  # chunk c came from process c % hosts
+    columns = dict(zip(NAMES, np.moveaxis(every, 1, 0).reshape(len(NAMES), -1)[:, :datasets], strict=True))
+    columns["redrawn"] = columns["redrawn"].astype(int)
     bad = ~((columns["rhat"] < RHAT) & (columns["ess"] > ESS))
     if bad.any():
         warnings.warn(
             f"the chains of {int(bad.sum())} of {datasets} data sets have not mixed (first: {int(np.argmax(bad))}; "
-            f"R-hat of nL_n up to {np.nanmax(columns['rhat']):.3f}, ESS down to {np.nanmin(columns['ess']):.0f})"
+            f"R-hat up to {np.nanmax(columns['rhat']):.3f}, ESS down to {np.nanmin(columns['ess']):.0f})"
             f"{'' if sampler else f', though they ran {LONGER} times as long'}: their figures are unreliable. Pass "
             f"{'one that runs longer or crosses the modes' if sampler else 'a sampler= that crosses the modes'}.",
             SltWarning,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Store:
         """Write the part under another name first, then move it: a kill leaves the whole file or none."""
         if self.folder is not None:
             path = self._path(part)
-            temporary = path.with_suffix(f".{os.getpid()}.npz")
+            temporary = path.with_suffix(f".{uuid4().hex}.npz")
             named: dict[str, Any] = dict(arrays)
             np.savez(temporary, **named)
             os.replace(temporary, path)
@@ -52,7 +53,7 @@ class Store:
 
     @staticmethod
     def _write(path: Path, content: bytes) -> None:
-        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary = path.with_suffix(f".{uuid4().hex}")
         temporary.write_bytes(content)
         os.replace(temporary, path)
 

@@ -40,6 +40,8 @@ FLOORS = {
     "_stream": 4,
     "_refit_chains": 5,
     "_refit": 6,
+    "_hmc": 0,
+    "_processes": 0,
     "_many": 4,
     "_program": 5,
     "_replicate": 6,
