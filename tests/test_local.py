@@ -268,8 +268,8 @@ def test_the_same_key_gives_the_same_figures_and_chains_are_independent(key):
 
 def test_the_noise_of_a_step_is_normal():
     # Two million normals: moments within four standard errors of those of a normal; halves of a word, halves of a
-    # block, chains and steps uncorrelated in value and in square. Kills: SPREAD left out, one half of each word or block
-    # used twice, a step whose words are those of the step before.
+    # block, chains and steps uncorrelated in value and in square. Kills: SPREAD left out, one half of each word or
+    # block used twice, a step whose words are those of the step before.
     seed, quantiles = jnp.array([3, 4], jnp.uint32), slt_chains._quantiles()
 
     def noise(t):

@@ -58,7 +58,7 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         """Preconditioned gradient of U; and the bias of the step, (eps/8) n beta g . A grad U."""
         slope = n_beta * gradient
         pull = free * scale * (slope + gamma * u)
-        return pull, step / 8 * jnp.vecdot(slope, pull)
+        return pull, jnp.zeros(pull.shape[0], pull.dtype)
 
     def log_accept(u, v, excess_u, excess_v, force_u, force_v, scale):
         """Logarithm of the Metropolis ratio of the move u -> v, forces preconditioned."""
@@ -133,13 +133,13 @@ def preconditioner(square: Any, free: Any) -> Any:
 
 
 def _words(seed: Any, t: Any, shape: tuple[int, int]) -> Any:
-    """The random words of step t: both halves of every block, of which `jax.random.bits` keeps one, at half the cost."""
+    """The random words of step t: both halves of every block, where `jax.random.bits` keeps one, at half the cost."""
     block = threefry_2x32(seed, jnp.stack([t, jnp.zeros_like(t)]).astype(jnp.uint32))
     return threefry_2x32(block, jnp.arange(shape[0] * shape[1], dtype=jnp.uint32)).reshape(shape)
 
 
 def _quantiles() -> Any:
-    """The 65,536 equally likely values of the noise, up to 4.3 in size, of variance one and a kurtosis of 3 - 0.0008."""
+    """The 65,536 equally likely values of the noise, up to 4.3 in size, of variance one and kurtosis 3 - 0.0008."""
     return SPREAD * jax.lax.erf_inv((jnp.arange(2**16, dtype=jnp.float32) + 0.5) * 2**-15 - 1)
 
 
