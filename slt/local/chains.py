@@ -58,7 +58,7 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         """Preconditioned gradient of U; and the bias of the step, (eps/8) n beta g . A grad U."""
         slope = n_beta * gradient
         pull = free * scale * (slope + gamma * u)
-        return pull, jnp.zeros(pull.shape[0], pull.dtype)
+        return pull, step / 8 * jnp.vecdot(slope, pull)
 
     def log_accept(u, v, excess_u, excess_v, force_u, force_v, scale):
         """Logarithm of the Metropolis ratio of the move u -> v, forces preconditioned."""
