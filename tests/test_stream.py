@@ -87,7 +87,7 @@ def test_no_bar_in_a_built_page(monkeypatch):
 
 
 def test_float16_tiles_are_summed_in_more_digits(problem):
-    # Kills: float16 sums, off by 2 % and more; the terms themselves are rounded to float16 (2^-11) on return.
+    # Kills: sums in float16, off by 2^-9 here; the terms themselves are rounded to float16 (2^-11) on return.
     w, x = problem
     half = lambda x: normal(w, x).astype(np.float16)  # noqa: E731
     got, want = stream_criteria(half, x, tile=20), criteria(half(x).astype(np.float64))
