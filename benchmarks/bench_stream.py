@@ -15,8 +15,8 @@ from benchmarks.table import quick, race, report
 from slt._stream import ENTRIES
 
 DRAWS = 4000
-# `--full` streams a million observations: 4e9 entries, a 16 GB matrix that never exists
-N = 1_000_000 if "--full" in sys.argv else 40_000 if quick() else 200_000
+# `--full` streams 2.6 million observations: 1e10 entries, a 42 GB matrix that never exists
+N = 2_600_000 if "--full" in sys.argv else 40_000 if quick() else 200_000
 TILE = ENTRIES // DRAWS
 
 

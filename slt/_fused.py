@@ -22,6 +22,7 @@ WIDTH = 2048  # columns of a tile: its sums stay in the nearest cache
 UNROLL = 8  # rows added in the matrix's precision before they join the float64 sums
 COPY = 2**25  # bytes copied at a time when the matrix is not laid out row after row
 PILOTS = 8  # rows whose mean is the shift
+LINE = 16  # entries of float32 in a line of the cache
 ALIGNMENT = 64  # bytes: an array that starts there is read in place
 
 
@@ -74,7 +75,7 @@ def _run(a: np.ndarray, dtype: np.dtype, pilots: np.ndarray, weights: np.ndarray
     with ThreadPoolExecutor(workers()) as pool:
         for start, block in _blocks(a, dtype):
             n = block.shape[1]
-            width = min(WIDTH, n)
+            width = _width(n)
             # A misaligned array is read from its first aligned entry on; row 0 is handed over separately anyway.
             offset = -block.ctypes.data % ALIGNMENT // dtype.itemsize
             offset = offset if offset <= n else 0
@@ -95,6 +96,15 @@ def _run(a: np.ndarray, dtype: np.dtype, pilots: np.ndarray, weights: np.ndarray
             for lo, part in zip(tiles, pool.map(tile, tiles), strict=True):
                 yield start + lo, done, part
                 done = start + lo + width
+
+
+def _width(n: int) -> int:
+    """Columns of a tile, at most `WIDTH`: as many tiles for each core, of one length, hardly overlapping.
+
+    On two cores 2097 columns are two tiles of 1056; two of 2048 would read nearly all of them twice.
+    """
+    count = -(-n // WIDTH // workers()) * workers()
+    return min(n, -(-n // count // LINE) * LINE)
 
 
 def _blocks(a: np.ndarray, dtype: np.dtype) -> Iterator[tuple[int, np.ndarray]]:

@@ -66,6 +66,7 @@ def stream_criteria(
         for whole, term in zip(parts, found, strict=True):
             whole[filled : rows.stop] = term[new]
         filled = rows.stop
+        del matrix  # so that the next tile takes its place in memory
     return Criteria(*parts)
 
 

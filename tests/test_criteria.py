@@ -214,3 +214,14 @@ def test_a_matrix_that_lies_on_disk_is_read_in_place(dtype, rng, tmp_path):
     tracemalloc.stop()
     np.testing.assert_allclose(got.waic, naive(a.astype(float)).waic, rtol=1e-6 if dtype == np.float32 else 1e-12)
     assert peak < 6e6
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 15, 17, 2048, 2097, 4097, 40_000])
+def test_tiles_hardly_overlap(n, cores, monkeypatch):
+    # Kills: tiles of 2048 columns always, of which two read 2097 columns nearly twice.
+    monkeypatch.setattr(_fused, "workers", lambda: cores)
+    width = _fused._width(n)
+    tiles = -(-n // width)
+    assert width <= _fused.WIDTH
+    assert tiles * width - n < _fused.LINE * max(tiles, cores)

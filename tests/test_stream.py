@@ -86,6 +86,15 @@ def test_no_bar_in_a_built_page(monkeypatch):
     assert not _work.show_progress()
 
 
+def test_float16_tiles_are_summed_in_more_digits(problem):
+    # Kills: sums in float16, off by 2^-9 here; the terms themselves are rounded to float16 (2^-11) on return.
+    w, x = problem
+    half = lambda x: normal(w, x).astype(np.float16)  # noqa: E731
+    got, want = stream_criteria(half, x, tile=20), criteria(half(x).astype(np.float64))
+    assert got.training.dtype == np.float16
+    np.testing.assert_allclose(got.training, want.training, rtol=2**-10)
+
+
 @pytest.mark.parametrize(
     ("log_lik", "data", "options", "message"),
     [
