@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from slt._arrays import (
     LogLik,
@@ -19,6 +20,7 @@ from slt._arrays import (
 )
 from slt.losses import generalization_loss, training_loss
 
+NewLogLik = Float[jax.Array | np.ndarray, "draws m"]
 ORDERS = 6  # derivatives for which the cumulants are written out
 
 
@@ -68,7 +70,7 @@ def gibbs_loss(log_lik: LogLik, *, log_weights: LogWeights | None = None) -> Poi
 
 def bayes_quartet(
     log_lik: LogLik,
-    log_lik_new: LogLik,
+    log_lik_new: NewLogLik,
     *,
     best: Any,
     best_new: Any,

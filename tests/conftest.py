@@ -10,8 +10,8 @@ import pytest
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
-# Shapes stand in the annotations of this module only; pytest's plugin of the library does not load it beforehand.
-install_import_hook("slt.losses", "beartype.beartype")
+# Shapes stand in the annotations of these modules only; pytest's plugin of the library does not load them beforehand.
+install_import_hook(["slt.losses", "slt._cumulants"], "beartype.beartype")
 
 
 @pytest.fixture

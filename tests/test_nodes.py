@@ -6,7 +6,7 @@ import numpyro.distributions as dist
 import pytest
 from scipy import integrate, stats
 
-from slt._nodes import nodes
+from slt._nodes import log_prob, nodes
 
 MIXTURE = dist.MixtureSameFamily(dist.Categorical(jnp.array([0.1, 0.9])), dist.Normal(jnp.array([0.0, 33.0]), 0.5))
 
@@ -75,3 +75,10 @@ def test_the_total_mass_is_checked_as_the_docstring_says():
 def test_a_vector_distribution_is_refused():
     with pytest.raises(NotImplementedError, match=r"batch shape \(2,\)"):
         nodes(dist.Normal(jnp.zeros(2), 1.0))
+
+
+def test_categories_may_be_floats_as_nodes_are():
+    # Kills: the nodes handed on as floats, which NumPyro's logits refuse (`verify` of the binomial mixture failed).
+    categories = dist.CategoricalLogits(np.log([0.2, 0.3, 0.5]))
+    found = log_prob(categories, jnp.array([0.0, 2.0, 0.5, 3.0]))
+    np.testing.assert_allclose(found, [np.log(0.2), np.log(0.5), -np.inf, -np.inf], rtol=1e-12)
