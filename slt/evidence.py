@@ -92,7 +92,7 @@ def free_energy(
     *args: Any,
     beta: float = 1.0,
     particles: int = 2048,
-    method: str = "tempered",
+    method: str = "auto",
     **kwargs: Any,
 ) -> FreeEnergy:
     r"""Free energy of a model on data: two estimates, their errors, and their agreement.
@@ -127,11 +127,11 @@ def free_energy(
     (True, True)
     """
     density, data = _prepare(key, model, args, kwargs, beta, particles)
-    if method not in ("laplace", "tempered"):
-        raise ValueError(f'method must be "tempered" or "laplace"; got {method!r}.')
+    if method not in ("auto", "tempered"):
+        raise ValueError(f'method must be "auto" or "tempered"; got {method!r}.')
     key_fast = jax.random.fold_in(key, 1)
     top, ends = _laplace.search(key_fast, density, data, beta)
-    if method == "laplace" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):
+    if method == "auto" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):
         return _laplace.record(*fast)
     keys = jax.random.split(key, 4)
     climb = _climb(keys[0], density, data, beta, particles)
