@@ -21,6 +21,7 @@ from slt import _smc
 from slt._arrays import MeanSE, SltWarning
 from slt._modes import FREEDOM, log_student
 from slt.energy import FreeEnergy, bridge_sampling, importance_sampling
+from slt.energy.record import pooled
 
 STARTS, ROUND, STEPS = 1024, 64, 100  # climbs, those by Newton by the round; steps of each of those at most
 NEAR, AROUND, QUICK = 256, 2.0, 8  # climbs from around the mode, how far around; steps with its curvature at most
@@ -261,10 +262,8 @@ def _ends(tops: list[Climbs]) -> np.ndarray:
 
 
 def record(a: FreeEnergy, b: FreeEnergy) -> FreeEnergy:
-    """The estimate with the smaller error, and what the other says."""
-    better, other = (a, b) if a.se <= b.se else (b, a)
-    gap = float(abs(a.value - b.value) / np.hypot(a.se, b.se))
+    """Both estimates in one."""
+    value, se, gap = pooled(a, b)
     found = {e.method: MeanSE(e.value, e.se) for e in (a, b)}
     diagnostics = {"estimates": found, "agreement": gap, "pareto_k": a.diagnostics["pareto_k"]}
-    verdict = f"{better.method}; {other.method} agrees, {gap:.1f} standard errors away"
-    return FreeEnergy(better.value, better.se, a.beta, verdict, (), diagnostics)
+    return FreeEnergy(value, se, a.beta, f"{a.method} and {b.method}, {gap:.1f} errors apart", (), diagnostics)
