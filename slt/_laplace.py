@@ -1,12 +1,13 @@
-r"""The fast way to a free energy: one mode, a Student proposal around it, two estimates (floor 3).
+r"""The fast way to a free energy: one mode, a defensive mixture around it, two estimates (floor 3).
 
-Climbs from about as many draws of the prior as tempering starts from look for modes. If all of them end at one place,
-a Student distribution with its curvature, adapted once to the weights of its own draws, is the proposal. Importance
-sampling has one estimate, bridge sampling from Hamiltonian chains another. Proposals that grow from 1.4 to 64
-times as wide look for mass that the curvature at the mode knows nothing of. Whatever looks wrong is answered
-by `None`.
+Climbs from about as many draws of the prior as tempering starts from, and from around the mode, look for others. If all
+of them end at one place, a Student distribution with its curvature, adapted once to the weights of its own draws, is the
+proposal, with three kinds of wide draws mixed in: four and sixteen times as wide, and from the prior itself, which keep
+every weight below a multiple of the likelihood. Importance sampling from the mixture has one estimate, bridge sampling
+from Hamiltonian chains to the Student distribution another. Whatever looks wrong is answered by `None`.
 """
 
+import dataclasses
 import warnings
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,20 +15,24 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import logsumexp
 
 from slt import _smc
 from slt._arrays import MeanSE, SltWarning
 from slt._modes import FREEDOM, log_student
 from slt.energy import FreeEnergy, bridge_sampling, importance_sampling
+from slt.energy.record import pooled
 
-STARTS, ROUND, STEPS = 1024, 64, 100  # climbs, by the round; Newton steps of each at most
+STARTS, ROUND, STEPS = 1024, 64, 100  # climbs, those by Newton by the round; steps of each of those at most
+NEAR, AROUND, QUICK = 256, 2.0, 8  # climbs from around the mode, how far around; steps with its curvature at most
 ARRIVED = 1e-8  # nats to be gained by a further step
 LARGEST = 64  # parameters, beyond which the curvature costs more than the tempering
-PILOT, DRAWS, CHAINS, ROUNDS = 512, 1024, 256, 4  # proposals to adapt to; then of each estimate; Hamiltonian chains
-SCALES, EACH = 2.0 ** np.arange(0.5, 6.5, 0.5), 128  # of wider proposals, and draws of each
+PILOT, CHAINS, ROUNDS = 512, 256, 2  # proposals to adapt to; Hamiltonian chains and how often they move
+SCALES, STRATA = (1.0, 4.0, 16.0), (1024, 128, 128, 128)  # widths of the mixture; draws of each, and of the prior
 OUTSIDE, REACH = 1e-3, 12.0  # share of the evidence beyond REACH standard deviations of a normal's squared distance
 ONE = 0.1  # squared distance, by the curvature, within which two ends are the same
 TAIL, WORTH, AGREE = 0.5, 0.1, 3.0  # Pareto k, share of draws, standard errors: all of them stricter than a warning
+HEAVIEST, HIGHER = 0.02, 1.0  # share of one draw; nats by which a ratio at the chains may exceed all others
 
 
 class Climbs(NamedTuple):
@@ -42,10 +47,10 @@ class Climbs(NamedTuple):
 class Fit(NamedTuple):
     """Log ratios of the joint density to the proposals."""
 
-    importance: Any  # (DRAWS,) at the proposal
-    proposals: Any  # (DRAWS,) at the proposal again, for the bridge
-    chains: Any  # (CHAINS,) at draws of the posterior
-    outside: Any  # (scales, EACH) at wider proposals, -inf inside
+    importance: Any  # (sum of STRATA,) to the mixture, at its draws
+    far: Any  # which of these draws are far outside
+    proposals: Any  # (STRATA[0],) to the Student distribution, at its draws
+    chains: Any  # (CHAINS,) to the Student distribution, at draws of the posterior
 
 
 def newton(loss: Any, start: Any, spread: Any) -> Climbs:
@@ -78,12 +83,51 @@ def newton(loss: Any, start: Any, spread: Any) -> Climbs:
 
 
 @partial(jax.jit, static_argnames="target")
-def climbs(key: Any, target: Any, data: Any, beta: Any) -> Climbs:
-    """A round of climbs from draws of the prior."""
-    starts = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, ROUND))
-    loss, spread = partial(_loss, target, data, beta), starts.std(0)
+def climbs(target: Any, data: Any, beta: Any, starts: Any, spread: Any) -> Climbs:
+    """A round of climbs by Newton steps."""
+    loss = partial(_loss, target, data, beta)
     tile = max(1, _smc.TILE // (max(target.size, target.dimension) * target.dimension))
     return jax.lax.map(lambda u: newton(loss, u, spread), starts, batch_size=min(tile, ROUND))
+
+
+@partial(jax.jit, static_argnames="target")
+def draws_of_prior(key: Any, target: Any, data: Any) -> tuple[Any, Any]:
+    """Where climbs start, and how far these places spread."""
+    u = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, STARTS))
+    return u, jnp.where(jnp.isfinite(u), u, 0.0).std(0)
+
+
+@partial(jax.jit, static_argnames="target")
+def descend(key: Any, target: Any, data: Any, beta: Any, starts: Any, mode: Any, curvature: Any) -> tuple[Any, Any]:
+    """The starts and some around the mode, and which of them a few steps with the curvature of the mode lead to it."""
+    chol = jnp.linalg.cholesky(curvature)
+    z = AROUND * jax.random.normal(key, (NEAR, len(mode)), mode.dtype)
+    starts = jnp.concatenate([starts, mode + jax.scipy.linalg.solve_triangular(chol.T, z.T, lower=False).T])
+
+    def look(u):
+        gradient, log_prior, log_lik = _smc.evaluate(target, data, u, beta=beta)
+        value = log_prior + beta * log_lik
+        return jnp.where(jnp.isnan(value), -jnp.inf, value), jax.scipy.linalg.cho_solve((chol, True), gradient.T).T
+
+    def home(u):
+        return ((chol.T @ (u - mode).T) ** 2).sum(0) < ONE
+
+    def unfinished(state):
+        u, _, _, k = state
+        return (k < QUICK) & ~home(u).all()
+
+    def step(state):
+        u, (value, move), share, k = state
+        new_u = u + share[:, None] * move
+        new = look(new_u)
+        better = new[0] >= value
+        u, move = (jnp.where(better[:, None], a, b) for a, b in ((new_u, u), (new[1], move)))
+        share = jnp.where(better, jnp.minimum(1.0, 2 * share), share / 4)
+        return u, (jnp.where(better, new[0], value), move), share, k + 1
+
+    state = starts, look(starts), jnp.ones(len(starts), mode.dtype), 0
+    u, (value, _), _, _ = jax.lax.while_loop(unfinished, step, state)
+    return starts, home(u) & jnp.isfinite(value)
 
 
 def _loss(target, data, beta, u):
@@ -91,10 +135,10 @@ def _loss(target, data, beta, u):
 
 
 def _student(key, draws, at, chol):
-    key_z, key_s = jax.random.split(key)
-    z = jax.random.normal(key_z, (draws, len(at)), at.dtype)
-    scale = jax.random.chisquare(key_s, FREEDOM, (draws, 1), dtype=at.dtype) / FREEDOM
-    return at + (z / jnp.sqrt(scale)) @ chol.T
+    d, freedom = len(at), int(FREEDOM)
+    z = jax.random.normal(key, (draws, d + freedom), at.dtype)
+    scale = (z[:, d:] ** 2).mean(1, keepdims=True)  # a chi-square, faster than by rejection
+    return at + (z[:, :d] / jnp.sqrt(scale)) @ chol.T
 
 
 @partial(jax.jit, static_argnames="target")
@@ -107,10 +151,10 @@ def fit(key: Any, target: Any, data: Any, beta: Any, mode: Any, curvature: Any) 
     def squares(u, at, chol):
         return (jax.scipy.linalg.solve_triangular(chol, (u - at).T, lower=True) ** 2).sum(0)
 
-    def ratios(u, at, chol, scale=1.0):
+    def ratios(u, at, chol):
         log_prior, log_lik = _smc.evaluate(target, data, u, values=True)
-        log_det = jnp.log(jnp.diagonal(chol)).sum() + d * jnp.log(scale)
-        r = log_prior + beta * log_lik - log_student(squares(u, at, chol) / scale**2, log_det, d)
+        log_q = log_student(squares(u, at, chol), jnp.log(jnp.diagonal(chol)).sum(), d)
+        r = log_prior + beta * log_lik - log_q
         return jnp.where(jnp.isnan(r), -jnp.inf, r), log_prior, log_lik
 
     chol = jnp.linalg.cholesky(narrow)
@@ -121,10 +165,24 @@ def fit(key: Any, target: Any, data: Any, beta: Any, mode: Any, curvature: Any) 
     known = worth / (worth + 10 * d)  # a covariance from few draws is mostly noise
     centred = pilot - mean
     wide = jnp.linalg.cholesky(known * (centred.T * w) @ centred + (1 - known) * narrow)
-    drawn = _student(keys[1], 2 * DRAWS, mean, wide)
-    r, _, _ = ratios(drawn, mean, wide)
+    scales, shares = np.array(SCALES), np.log(np.array(STRATA) / sum(STRATA))
 
-    index = jax.random.choice(keys[2], PILOT, (CHAINS,), p=jnp.nan_to_num(w))
+    def mixture(key):
+        *key_s, key_prior = jax.random.split(key, len(STRATA))
+        prior = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key_prior, STRATA[-1]))
+        students = [_student(k, n, mean, s * wide) for k, n, s in zip(key_s, STRATA[:-1], SCALES, strict=True)]
+        u = jnp.concatenate([*students, prior])
+        log_prior, log_lik = _smc.evaluate(target, data, u, values=True)
+        square = squares(u, mean, wide)
+        log_det = jnp.log(jnp.diagonal(wide)).sum() + d * jnp.log(scales)
+        each = log_student(square[:, None] / scales**2, log_det, d)
+        r = log_prior + beta * log_lik - logsumexp(shares + jnp.column_stack([each, log_prior]), axis=1)
+        return jnp.where(jnp.isnan(r), -jnp.inf, r), square > d + REACH * np.sqrt(2 * d)
+
+    mixed, far = mixture(keys[1])
+    proposals, _, _ = ratios(_student(keys[4], STRATA[0], mean, wide), mean, wide)
+
+    index = _smc.systematic(keys[2], jnp.where(jnp.isnan(r), -jnp.inf, r))[:: PILOT // CHAINS]
     particles = tuple(a[index][None] for a in (pilot, log_prior, log_lik))
     step = jnp.asarray(0.5 * d**-0.25, mode.dtype)
 
@@ -135,29 +193,32 @@ def fit(key: Any, target: Any, data: Any, beta: Any, mode: Any, curvature: Any) 
 
     (particles, _), _ = jax.lax.scan(moved, (particles, step), jax.random.split(keys[3], ROUNDS))
     met, _, _ = ratios(particles[0][0], mean, wide)
-
-    def look(key, scale):
-        u = _student(key, EACH, mean, scale * wide)
-        far = squares(u, mean, wide) > d + REACH * np.sqrt(2 * d)
-        return jnp.where(far, ratios(u, mean, wide, scale)[0], -jnp.inf)
-
-    scales = jnp.asarray(SCALES, mode.dtype)
-    outside = jax.vmap(look)(jax.random.split(keys[4], len(SCALES)), scales)
-    return Fit(r[:DRAWS], r[DRAWS:], met, outside)
+    return Fit(mixed, far, proposals, met)
 
 
 def search(key: Any, target: Any, data: Any, beta: float) -> tuple[Climbs | None, np.ndarray]:
-    """The one place where all climbs from the prior ended, `None` if there are several; and the ends of the climbs."""
+    """The one place where all climbs ended, `None` if there are several; and the ends of the climbs."""
     d = target.dimension
     if d > LARGEST:
         return None, np.zeros((0, d))
-    at, tops = jnp.asarray(beta, float), []
-    for k in jax.random.split(key, STARTS // ROUND):
-        tops.append(Climbs(*map(np.asarray, climbs(k, target, data, at))))
-        first, last = tops[0], tops[-1]
-        away = last.end - first.end[0]
-        apart = np.einsum("si,ij,sj->s", away, first.curvature[0], away)
-        if not (last.arrived.all() and (apart < ONE).all()):
+    at = jnp.asarray(beta, float)
+    key_prior, key_near = jax.random.split(key)
+    starts, spread = draws_of_prior(key_prior, target, data)
+    tops = [Climbs(*map(np.asarray, climbs(target, data, at, starts[:ROUND], spread)))]
+    end, curvature = tops[0].end[0], tops[0].curvature[0]
+
+    def one(top):
+        away = top.end - end
+        return top.arrived.all() and (np.einsum("si,ij,sj->s", away, curvature, away) < ONE).all()
+
+    if not one(tops[0]):
+        return None, _ends(tops)
+    others, home = map(np.asarray, descend(key_near, target, data, at, starts[ROUND:], end, curvature))
+    lost = np.flatnonzero(~home)
+    for first in range(0, len(lost), ROUND):
+        rows = np.resize(lost[first : first + ROUND], ROUND)
+        tops.append(Climbs(*map(np.asarray, climbs(target, data, at, others[rows], spread))))
+        if not one(tops[-1]):
             return None, _ends(tops)
     return Climbs(*(a[0] for a in tops[0])), _ends(tops[:1])
 
@@ -165,24 +226,33 @@ def search(key: Any, target: Any, data: Any, beta: float) -> tuple[Climbs | None
 def estimates(key: Any, target: Any, data: Any, beta: float, top: Climbs) -> tuple[FreeEnergy, FreeEnergy] | None:
     """Importance and bridge sampling around the one mode, or `None` where that is not safe."""
     at, key_fit = jnp.asarray(beta, float), jax.random.fold_in(key, 1)
-    found = Fit(*map(np.asarray, fit(key_fit, target, data, at, jnp.asarray(top.end), jnp.asarray(top.curvature))))
-    alive = all(np.isfinite(a).all() for a in (found.importance, found.proposals, found.chains))
-    if not alive:
+    found = Fit(*map(np.asarray, fit(key_fit, target, data, at, top.end, top.curvature)))
+    if not (np.isfinite(found.chains).all() and np.isfinite(found.proposals).all()):
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SltWarning)  # what it would warn of is refused here
-        first = importance_sampling(found.importance, beta=beta)
+        first = _by_strata(importance_sampling(found.importance, beta=beta), found.importance)
         second = bridge_sampling(found.chains, found.proposals, beta=beta)
-    share = np.exp(found.outside + beta * first.value).mean(1).max()
+    weights = [np.exp(r - r.max()) for r in (found.importance, found.proposals)]
     good = (
         first.ok
         and second.ok
         and first.diagnostics["pareto_k"] < TAIL
-        and first.diagnostics["ess"] > WORTH * DRAWS
+        and first.diagnostics["ess"] > WORTH * sum(STRATA)
         and abs(first.value - second.value) < AGREE * np.hypot(first.se, second.se)
-        and share < OUTSIDE
+        and weights[0][found.far].sum() < OUTSIDE * weights[0].sum()
+        and all(1 < HEAVIEST * w.sum() for w in weights)
+        and found.chains.max() < found.proposals.max() + HIGHER
     )
     return (first, second) if good else None
+
+
+def _by_strata(found: FreeEnergy, log_w: np.ndarray) -> FreeEnergy:
+    """With the error of a mixture whose components have each their number of draws, not a random one."""
+    w = np.exp(log_w - log_w.max())
+    parts = np.split(w, np.cumsum(STRATA)[:-1])
+    se = np.sqrt(sum(len(p) * p.var(ddof=1) for p in parts)) / w.sum()
+    return dataclasses.replace(found, se=float(se) / found.beta)
 
 
 def _ends(tops: list[Climbs]) -> np.ndarray:
@@ -192,10 +262,8 @@ def _ends(tops: list[Climbs]) -> np.ndarray:
 
 
 def record(a: FreeEnergy, b: FreeEnergy) -> FreeEnergy:
-    """The estimate with the smaller error, and what the other says."""
-    better, other = (a, b) if a.se <= b.se else (b, a)
-    gap = float(abs(a.value - b.value) / np.hypot(a.se, b.se))
+    """Both estimates in one."""
+    value, se, gap = pooled(a, b)
     found = {e.method: MeanSE(e.value, e.se) for e in (a, b)}
     diagnostics = {"estimates": found, "agreement": gap, "pareto_k": a.diagnostics["pareto_k"]}
-    verdict = f"{better.method}; {other.method} agrees, {gap:.1f} standard errors away"
-    return FreeEnergy(better.value, better.se, a.beta, verdict, (), diagnostics)
+    return FreeEnergy(value, se, a.beta, f"{a.method} and {b.method}, {gap:.1f} errors apart", (), diagnostics)

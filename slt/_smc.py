@@ -71,7 +71,7 @@ def climb(key: Any, target: Any, data: Any, beta: Any, *, islands: int, particle
         log_w = (at - c.betas[c.rungs]) * c.log_lik
         log_w = jnp.where(jnp.isnan(log_w), -jnp.inf, log_w)
         gained = logsumexp(log_w, axis=1) - jnp.log(particles)
-        index = jax.vmap(_systematic)(jax.random.split(key_resample, islands), log_w)
+        index = jax.vmap(systematic)(jax.random.split(key_resample, islands), log_w)
         u, log_prior, log_lik = (
             jnp.take_along_axis(a, index.reshape(index.shape + (1,) * (a.ndim - 2)), axis=1)
             for a in (c.u, c.log_prior, c.log_lik)
@@ -181,7 +181,7 @@ def _next_beta(log_lik, now, last):
     return jnp.where(enough(last - now), last, now + jnp.exp(low))
 
 
-def _systematic(key, log_w):
+def systematic(key, log_w):
     """Indices of as many draws as there are weights, each chosen in proportion to its weight."""
     n = log_w.shape[0]
     w = jnp.exp(log_w - jnp.max(log_w))

@@ -72,12 +72,12 @@ def target(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tupl
         moving, still = iter(data), iter(fixed)
         return jax.tree.unflatten(tree, [next(moving) if is_array else next(still) for is_array in arrays])
 
-    if isinstance(model, Triple):
-        _check_triple(model, data)
-    else:
-        _check_model(model, *arguments(data))
     shapes = tuple((a.shape, str(a.dtype)) for a in data)
     known = (Same(model), tree, shapes, tuple(arrays), tuple(map(_key, fixed)), jax.config.jax_enable_x64)
+    if isinstance(model, Triple):
+        _check_triple(model, data)
+    elif known not in _cache or not all(np.isfinite(a).all() for a in data):  # else it was checked with such data
+        _check_model(model, *arguments(data))
     if known not in _cache:
         build: Callable[..., Target] = _of_triple if isinstance(model, Triple) else _of_model
         try:

@@ -2,7 +2,7 @@ r"""The free energy of any model in one call: two estimates, their errors, and w
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from slt import _laplace, _modes, _smc
 from slt._arrays import MeanSE, SltWarning, check_beta
 from slt._target import Target, target
 from slt.energy import FreeEnergy, bridge_sampling
+from slt.energy.record import pooled
 
 __all__ = ["Tempered", "free_energy", "tempered_smc"]
 
@@ -92,29 +93,30 @@ def free_energy(
     *args: Any,
     beta: float = 1.0,
     particles: int = 2048,
-    method: str = "tempered",
+    method: str = "auto",
     **kwargs: Any,
 ) -> FreeEnergy:
     r"""Free energy of a model on data: two estimates, their errors, and their agreement.
 
     $$F_n(\beta) = -\frac1\beta \log \int \varphi(w) \prod_i p(X_i \mid w)^\beta\,dw$$
 
-    Sequential Monte Carlo from the prior has one estimate, bridge sampling from its particles another. Then modes are
+    A posterior with one mode, near to normal (most regular models with data), takes milliseconds: climbs from 1024 draws
+    of the prior and from around the mode must end at one place, and importance sampling, from a mixture that holds the
+    mode, wide surroundings of it and the prior, must agree with bridge sampling. Where anything speaks against that,
+    the posterior is tempered.
+
+    Then sequential Monte Carlo from the prior has one estimate, bridge sampling from its particles another. Modes are
     sought by climbs from draws of the prior and from the particles, and the mass around each is measured. Where
     particles of the prior never meet a mode that holds mass, the posterior jumps along $\beta$ (a first-order
     transition), and tempering is wrong by nats at any budget. What no climb finds either, a needle without slopes, no
     method sees. Where two modes hold mass, the error is that of the tempering, because the bridge does not see how they
     were shared out. With chains at hand, `free_energy_from` is right for what they have visited.
 
-    A posterior that you know to have one mode, near to normal (regression, most regular models with data), takes
-    milliseconds with `method="laplace"`: climbs must end at one place, and importance sampling and bridge sampling
-    around it must agree; else it is tempered after all. It is not the default, because a needle inside a hill, whose
-    slopes hide it, is taken for one mode: the answer is then wrong by far more than its error.
-
-    **Arguments:** as in `tempered_smc`. `method`: `"tempered"`, or `"laplace"` to try the fast way first.
-    **Returns:** `FreeEnergy`: the better of the two estimates; `diagnostics` has `estimates` by method, `agreement`
-    (their difference in standard errors) and, if tempered, `modes` (the masses around modes) and `ladder`. If the two
-    contradict each other, or a mode was missed, `value` and `se` are `nan`, and `problems` says what was found.
+    **Arguments:** as in `tempered_smc`. `method`: `"auto"`, or `"tempered"` to leave out the fast way.
+    **Returns:** `FreeEnergy`: the mean of the two estimates, weighted by their precision; `diagnostics` has `estimates`
+    by method, `agreement` (their difference in standard errors) and, if tempered, `modes` (the masses around modes)
+    and `ladder`. If the two contradict each other, or a mode was missed, `value` and `se` are `nan`, and `problems`
+    says what was found.
     **Raises:** as in `tempered_smc`; warns (`SltWarning`) with every problem.
     **Source:** Meng and Wong (1996); Del Moral, Doucet and Jasra (2006); Grosse, Ghahramani and Adams (2015) for bounds
     from both sides.
@@ -127,11 +129,11 @@ def free_energy(
     (True, True)
     """
     density, data = _prepare(key, model, args, kwargs, beta, particles)
-    if method not in ("laplace", "tempered"):
-        raise ValueError(f'method must be "tempered" or "laplace"; got {method!r}.')
+    if method not in ("auto", "tempered"):
+        raise ValueError(f'method must be "auto" or "tempered"; got {method!r}.')
     key_fast = jax.random.fold_in(key, 1)
     top, ends = _laplace.search(key_fast, density, data, beta)
-    if method == "laplace" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):
+    if method == "auto" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):
         return _laplace.record(*fast)
     keys = jax.random.split(key, 4)
     climb = _climb(keys[0], density, data, beta, particles)
@@ -142,10 +144,12 @@ def free_energy(
     bridge = _bridge(keys[1], density, data, beta, climb)
     starts = _modes.starts(keys[2], density, data, climb, beta, ends)
     modes = _modes.explore(keys[3], density, data, beta, starts)
-    sharper = bridge.se < smc.se and bridge.ok and not _modes.several(modes, smc.log_evidence)
-    better, other = (bridge, smc) if sharper else (smc, bridge)
-    agreement = abs(smc.value - bridge.value) / np.hypot(smc.se, bridge.se)
-    refusals = _modes.missed(modes, better, climb, beta)
+    value, se, agreement = pooled(smc, bridge)
+    method = f"tempered SMC and bridge sampling, {agreement:.1f} errors apart"
+    if not bridge.ok or _modes.several(modes, smc.log_evidence):
+        value, se, method = smc.value, smc.se, f"tempered SMC; bridge sampling is {agreement:.1f} errors away"
+    found = FreeEnergy(value, se, beta, method, smc.problems + bridge.problems)
+    refusals = _modes.missed(modes, found, climb, beta)
     if not agreement < AGREE and bridge.ok and smc.ok:
         refusals.append(
             f"tempered SMC gives {smc.value:.3f} ± {smc.se:.3f} and bridge sampling {bridge.value:.3f} ± "
@@ -154,16 +158,13 @@ def free_energy(
         )
     diagnostics = {
         "estimates": {e.method: MeanSE(e.value, e.se) for e in (smc, bridge)},
-        "agreement": float(agreement),
+        "agreement": agreement,
         "modes": tuple(MeanSE(-m.log_evidence / beta, m.se / beta) for m in modes),
         "ladder": np.asarray(climb.betas[: int(climb.rungs) + 1]),
     }
-    verdict = f"{other.method} agrees, {agreement:.1f} standard errors away"
-    problems = smc.problems + bridge.problems
     if refusals:
-        found = FreeEnergy(np.nan, np.nan, beta, "refused", (*refusals, *problems), diagnostics)
-    else:
-        found = FreeEnergy(better.value, better.se, beta, f"{better.method}; {verdict}", problems, diagnostics)
+        found = replace(found, value=np.nan, se=np.nan, method="refused", problems=(*refusals, *found.problems))
+    found = replace(found, diagnostics=diagnostics)
     _warn(found)
     return found
 

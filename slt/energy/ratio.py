@@ -13,7 +13,6 @@ from slt.energy.record import (
     check_finite,
     effective_weights,
     estimate,
-    log_mean,
     pareto_k,
     split,
 )
@@ -40,7 +39,7 @@ def importance_sampling(log_ratio: Any, *, beta: float = 1.0) -> FreeEnergy:
     """
     check_beta(beta)
     r = _check_ratio(log_ratio, "log_ratio", 25)
-    value, se = log_mean(r[None]) if np.isneginf(r).sum() == 0 else _independent(r)
+    value, se = _independent(r)
     worth, k = effective_weights(r), pareto_k(r[np.isfinite(r)])
     problems = []
     if k > HEAVY_TAIL or worth < min(FEW, r.size / 2):
@@ -126,7 +125,7 @@ def _independent_draws(x: np.ndarray) -> float:
 
 
 def _independent(log_w: np.ndarray) -> tuple[float, float]:
-    """As `log_mean` for independent weights, some of which are zero."""
+    """Log of the mean of independent weights, some of which may be zero, and its standard error."""
     w = np.exp(log_w - log_w.max())
     return float(np.log(w.mean()) + log_w.max()), float(w.std() / w.mean() / np.sqrt(w.size))
 

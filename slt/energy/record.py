@@ -89,6 +89,15 @@ def estimate(value, se, beta, method, problems=(), diagnostics=None) -> FreeEner
     return FreeEnergy(float(value), float(se), float(beta), method, problems, diagnostics or {})
 
 
+def pooled(a: FreeEnergy, b: FreeEnergy) -> tuple[float, float, float]:
+    """The mean of two independent estimates weighted by their precision, its error, and how many errors they differ."""
+    total = np.hypot(a.se, b.se)
+    if total == 0:
+        return a.value, 0.0, 0.0 if a.value == b.value else np.inf
+    share = (b.se / total) ** 2
+    return share * a.value + (1 - share) * b.value, float(a.se * b.se / total), float(abs(a.value - b.value) / total)
+
+
 def split(values: Any, chains: int) -> np.ndarray:
     """`(draws,)` as `(chains, draws)`, chain after chain, in float64."""
     a = np.asarray(values, dtype=np.float64)
