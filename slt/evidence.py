@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt import _laplace, _modes, _smc
+from slt import _climbs, _laplace, _modes, _smc
 from slt._arrays import MeanSE, SltWarning, check_beta
 from slt._target import Target, target
 from slt.energy import FreeEnergy, bridge_sampling
@@ -100,10 +100,10 @@ def free_energy(
 
     $$F_n(\beta) = -\frac1\beta \log \int \varphi(w) \prod_i p(X_i \mid w)^\beta\,dw$$
 
-    A posterior with one mode, near to normal (most regular models with data), takes milliseconds: climbs from 1024 draws
-    of the prior and from around the mode must end at one place, and importance sampling, from a mixture that holds the
-    mode, wide surroundings of it and the prior, must agree with bridge sampling. Where anything speaks against that,
-    the posterior is tempered.
+    A posterior with one mode, near to normal (most regular models with data), takes milliseconds: climbs from 1024
+    draws of the prior and from around the mode must end at one place, and importance sampling, from a mixture that
+    holds the mode, wide surroundings of it and the prior, must agree with bridge sampling. Where anything speaks
+    against that, the posterior is tempered.
 
     Then sequential Monte Carlo from the prior has one estimate, bridge sampling from its particles another. Modes are
     sought by climbs from draws of the prior and from the particles, and the mass around each is measured. Where
@@ -132,7 +132,7 @@ def free_energy(
     if method not in ("auto", "tempered"):
         raise ValueError(f'method must be "auto" or "tempered"; got {method!r}.')
     key_fast = jax.random.fold_in(key, 1)
-    top, ends = _laplace.search(key_fast, density, data, beta)
+    top, ends = _climbs.search(key_fast, density, data, beta)
     if method == "auto" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):
         return _laplace.record(*fast)
     keys = jax.random.split(key, 4)

@@ -13,7 +13,7 @@ from numpyro import handlers
 from scipy import stats
 
 import slt
-from slt import SltWarning, Triple, _laplace, _smc, energy, evidence, free_energy, quadrature, tempered_smc
+from slt import SltWarning, Triple, _climbs, _laplace, _smc, energy, evidence, free_energy, quadrature, tempered_smc
 from slt.evidence import Tempered
 
 NORMAL = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
@@ -370,7 +370,7 @@ UNSAFE = [
 
 
 def fast(key, density, arrays):
-    top, _ = _laplace.search(key, density, arrays, 1.0)
+    top, _ = _climbs.search(key, density, arrays, 1.0)
     return None if top is None else _laplace.estimates(key, density, arrays, 1.0, top)
 
 

@@ -31,6 +31,7 @@ FLOORS = {
     "losses": 2,
     "_modes": 2,
     "estimate": 2,
+    "_climbs": 2,
     "_laplace": 3,
     "_from_fit": 4,
     "_criteria": 3,

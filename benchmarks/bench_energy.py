@@ -1,0 +1,100 @@
+"""Free energy of five targets with known evidence: time against error, beside blackjax's tempered SMC.
+
+A call has one seed, and a new one each time; the note is the root mean square error over all calls, in nats. blackjax
+runs 1000 particles with HMC tuned from them, the whole ladder in one compiled loop, or, where its functions are called
+one after the other as in its documentation, in a loop of calls. Both sides see the densities and data of
+`energy_models.py`.
+"""
+
+import warnings
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+
+import slt
+from benchmarks.energy_models import TARGETS
+from benchmarks.peer import Peer
+from benchmarks.table import quick, race, report
+
+SEEDS = 5 if quick() else 20
+
+
+def regression(x, y):
+    w = numpyro.sample("w", dist.Normal(0, 1.5).expand([5]).to_event(1))
+    numpyro.sample("y", dist.Normal(x @ w, 0.7), obs=y)
+
+
+def eight_schools(y, sd):
+    mu, tau = numpyro.sample("mu", dist.Normal(0, 5)), numpyro.sample("tau", dist.HalfCauchy(5))
+    theta = numpyro.sample("theta", dist.Normal(mu, tau).expand([8]).to_event(1))
+    numpyro.sample("y", dist.Normal(theta, sd), obs=y)
+
+
+def singular(x):
+    a, b = (numpyro.sample(name, dist.Normal()) for name in "ab")
+    numpyro.sample("x", dist.Normal(a * b, 1).expand([len(x)]), obs=x)
+
+
+def mixture(x):
+    w = numpyro.sample("w", dist.Normal(0, 3).expand([2]).to_event(1))
+    shares = dist.Categorical(jnp.array([0.4, 0.6]))
+    numpyro.sample("x", dist.MixtureSameFamily(shares, dist.Normal(w, 1)).expand([len(x)]), obs=x)
+
+
+def reduced_rank(x, y):
+    a, b = (numpyro.sample(name, dist.Normal().expand([d]).to_event(1)) for name, d in (("a", 2), ("b", 3)))
+    numpyro.sample("y", dist.Normal((x @ a)[:, None] * b, 0.5).to_event(1), obs=y)
+
+
+MODELS = dict(zip(TARGETS, (regression, eight_schools, singular, mixture, reduced_rank), strict=True))
+
+
+class Calls:
+    """A contestant whose every call has another seed; it keeps the log evidences that it was given."""
+
+    def __init__(self, one: Callable[[int], Any], value: Callable[[Any], float]):
+        self.one, self.value, self.seeds, self.found = one, value, count(), []
+
+    def __call__(self) -> Any:
+        result = self.one(next(self.seeds))
+        self.found.append(self.value(result))
+        return result
+
+    def note(self, truth: float) -> str:
+        return f"rmse {np.sqrt(np.mean((np.array(self.found) - truth) ** 2)):.3f} nats"
+
+
+def ours(name: str, method: str) -> Calls:
+    model, data = MODELS[name], tuple(map(jnp.asarray, TARGETS[name].data))
+    return Calls(
+        lambda seed: slt.free_energy(jax.random.key(seed), model, *data, method=method), lambda found: -found.value
+    )
+
+
+def theirs(peer: Peer, name: str, loop: bool) -> Calls:
+    return Calls(lambda seed: peer.call("smc", name, seed, 1000, loop)(), lambda found: found.value)
+
+
+def main():
+    with Peer("blackjax") as peer:
+        for name, target in TARGETS.items():
+            contestants = {
+                "slt.free_energy": ours(name, "auto"),
+                'slt.free_energy, method="tempered"': ours(name, "tempered"),
+                f"{peer.version}, one program": theirs(peer, name, False),
+                f"{peer.version}, a loop of calls": theirs(peer, name, True),
+            }
+            rows = race(f"free energy: {name}, {target.dimension} parameters", contestants, repeats=SEEDS)
+            report([row._replace(note=contestants[row.who].note(target.log_evidence)) for row in rows])
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    warnings.simplefilter("ignore", slt.SltWarning)
+    main()

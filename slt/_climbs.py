@@ -1,0 +1,143 @@
+r"""Whether a posterior has one mode: climbs from many places, and where they end (floor 2).
+
+A first round climbs from draws of the prior by Newton steps. The other draws, and places around the mode that was
+found, take a few steps with the curvature at that mode; what these do not lead home climbs by Newton steps too.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from slt import _smc
+
+STARTS, ROUND, STEPS = 1024, 64, 100  # climbs, those by Newton by the round; steps of each of those at most
+NEAR, AROUND, QUICK = 256, 2.0, 8  # climbs from around the mode, how far around; steps with its curvature at most
+ARRIVED = 1e-8  # nats to be gained by a further step
+LARGEST = 64  # parameters, beyond which the curvature costs more than the tempering
+ONE = 0.1  # squared distance, by the curvature, within which two ends are the same
+
+
+class Climbs(NamedTuple):
+    """Where climbs ended, and whether at a minimum."""
+
+    end: Any
+    value: Any
+    curvature: Any
+    arrived: Any
+
+
+def newton(loss: Any, start: Any, spread: Any) -> Climbs:
+    """A minimum by damped Newton steps."""
+
+    def look(u):
+        return loss(u), jax.grad(loss)(u), jax.hessian(loss)(u)
+
+    def unfinished(state):
+        _, (value, _, _), _, gain, k = state
+        return (k < STEPS) & (gain > ARRIVED) & jnp.isfinite(value)
+
+    def step(state):
+        u, at, damping, gain, k = state
+        value, gradient, curvature = at
+        chol = jnp.linalg.cholesky(curvature + damping * jnp.diag(spread**-2))
+        move = -jax.scipy.linalg.cho_solve((chol, True), gradient)
+        new = look(u + move)
+        better = new[0] <= value  # false too where the curvature was not positive, and the move is NaN
+        promised = -gradient @ move / 2
+        gain = jnp.where(jnp.isfinite(promised) & (damping < 1e-2), promised, jnp.inf)
+        u = jnp.where(better, u + move, u)
+        at = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, at)
+        return u, at, jnp.where(better, damping / 10, damping * 10), gain, k + 1
+
+    dtype = start.dtype
+    state = (start, look(start), jnp.asarray(1e-3, dtype), jnp.asarray(jnp.inf, dtype), 0)
+    u, (value, _, curvature), _, gain, _ = jax.lax.while_loop(unfinished, step, state)
+    return Climbs(u, value, curvature, jnp.isfinite(value) & (gain <= ARRIVED))
+
+
+@partial(jax.jit, static_argnames="target")
+def climbs(target: Any, data: Any, beta: Any, starts: Any, spread: Any) -> Climbs:
+    """A round of climbs by Newton steps."""
+    loss = partial(_loss, target, data, beta)
+    tile = max(1, _smc.TILE // (max(target.size, target.dimension) * target.dimension))
+    return jax.lax.map(lambda u: newton(loss, u, spread), starts, batch_size=min(tile, ROUND))
+
+
+@partial(jax.jit, static_argnames="target")
+def draws_of_prior(key: Any, target: Any, data: Any) -> tuple[Any, Any]:
+    """Where climbs start, and how far these places spread."""
+    u = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, STARTS))
+    return u, jnp.where(jnp.isfinite(u), u, 0.0).std(0)
+
+
+@partial(jax.jit, static_argnames="target")
+def descend(key: Any, target: Any, data: Any, beta: Any, starts: Any, mode: Any, curvature: Any) -> tuple[Any, Any]:
+    """The starts and some around the mode, and which of them a few steps with the curvature of the mode lead to it."""
+    chol = jnp.linalg.cholesky(curvature)
+    z = AROUND * jax.random.normal(key, (NEAR, len(mode)), mode.dtype)
+    starts = jnp.concatenate([starts, mode + jax.scipy.linalg.solve_triangular(chol.T, z.T, lower=False).T])
+
+    def look(u):
+        gradient, log_prior, log_lik = _smc.evaluate(target, data, u, beta=beta)
+        value = log_prior + beta * log_lik
+        return jnp.where(jnp.isnan(value), -jnp.inf, value), jax.scipy.linalg.cho_solve((chol, True), gradient.T).T
+
+    def home(u):
+        return ((chol.T @ (u - mode).T) ** 2).sum(0) < ONE
+
+    def unfinished(state):
+        u, _, _, k = state
+        return (k < QUICK) & ~home(u).all()
+
+    def step(state):
+        u, (value, move), share, k = state
+        new_u = u + share[:, None] * move
+        new = look(new_u)
+        better = new[0] >= value
+        u, move = (jnp.where(better[:, None], a, b) for a, b in ((new_u, u), (new[1], move)))
+        share = jnp.where(better, jnp.minimum(1.0, 2 * share), share / 4)
+        return u, (jnp.where(better, new[0], value), move), share, k + 1
+
+    state = starts, look(starts), jnp.ones(len(starts), mode.dtype), 0
+    u, (value, _), _, _ = jax.lax.while_loop(unfinished, step, state)
+    return starts, home(u) & jnp.isfinite(value)
+
+
+def _loss(target, data, beta, u):
+    return -(target.log_prior(u, data) + beta * target.log_lik(u, data))
+
+
+def search(key: Any, target: Any, data: Any, beta: float) -> tuple[Climbs | None, np.ndarray]:
+    """The one place where all climbs ended, `None` if there are several; and the ends of the climbs."""
+    d = target.dimension
+    if d > LARGEST:
+        return None, np.zeros((0, d))
+    at = jnp.asarray(beta, float)
+    key_prior, key_near = jax.random.split(key)
+    starts, spread = draws_of_prior(key_prior, target, data)
+    tops = [Climbs(*map(np.asarray, climbs(target, data, at, starts[:ROUND], spread)))]
+    end, curvature = tops[0].end[0], tops[0].curvature[0]
+
+    def one(top):
+        away = top.end - end
+        return top.arrived.all() and (np.einsum("si,ij,sj->s", away, curvature, away) < ONE).all()
+
+    if not one(tops[0]):
+        return None, _ends(tops)
+    others, home = map(np.asarray, descend(key_near, target, data, at, starts[ROUND:], end, curvature))
+    lost = np.flatnonzero(~home)
+    for first in range(0, len(lost), ROUND):
+        rows = np.resize(lost[first : first + ROUND], ROUND)
+        tops.append(Climbs(*map(np.asarray, climbs(target, data, at, others[rows], spread))))
+        if not one(tops[-1]):
+            return None, _ends(tops)
+    return Climbs(*(a[0] for a in tops[0])), _ends(tops[:1])
+
+
+def _ends(tops: list[Climbs]) -> np.ndarray:
+    """The ends of climbs that arrived, the highest first."""
+    ends, values, arrived = (np.concatenate([getattr(t, name) for t in tops]) for name in ("end", "value", "arrived"))
+    return ends[arrived][np.argsort(values[arrived])]
