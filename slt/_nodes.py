@@ -33,7 +33,7 @@ def log_prob(distribution: Any, x: Any) -> jax.Array:
     x = jnp.broadcast_to(x, inside.shape + jnp.shape(x)[jnp.ndim(x) - distribution.event_dim :])
     event = inside.reshape(inside.shape + (1,) * distribution.event_dim)
     feasible = jnp.where(event, x, support.feasible_like(x).astype(x.dtype))
-    if type(distribution).__name__ == "CategoricalLogits":  # takes no nodes that are floats, whole as they are here
+    if support.is_discrete:  # nodes are floats, and a categorical takes none, whole as they are
         feasible = feasible.astype(int)
     return jnp.where(inside, distribution.log_prob(feasible), -jnp.inf)
 

@@ -186,6 +186,9 @@ def test_the_integral_decays_as_the_pair_says(kl, prior):
 BAD = [
     (x**2 * y, {}, "makes it negative"),
     ((x**2 + y**2) * x, {}, "negative"),
+    (a * x**2 + b * y**2, {}, "makes it negative .*write constants as numbers"),
+    (x ** (2 * a), {}, "x\\*\\*\\(2\\*a\\) is not known to be. .*write constants and exponents as numbers"),
+    (sqrt(x**3), {}, "exponents whole"),
     (x * y * (x - y) ** 2, {}, "negative"),
     ((x**2 - 1) * (y**2 + 1), {}, "must be nonnegative"),
     ((x**2 + y**2 - 1) * (x - 3) ** 2, {}, "must be nonnegative"),

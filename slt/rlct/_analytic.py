@@ -8,6 +8,7 @@ import sympy
 
 from slt.rlct._derivation import Step
 
+REMEDY = "Every symbol is a parameter: write constants and exponents as numbers, exponents whole."
 ENTIRE = {sympy.exp, sympy.sin, sympy.cos, sympy.sinh, sympy.cosh, sympy.tanh, sympy.atan, sympy.asinh, sympy.erf}
 DISC = {sympy.asin, sympy.acos, sympy.atanh}
 MOST_ORDER = 16  # of a zero of one function
@@ -127,7 +128,7 @@ def check_analytic(f, name: str = "K") -> None:
         elif part.func in DISC:
             good = bool((1 - inner**2).is_positive)
         if not good:
-            raise ValueError(f"{name} must be analytic at the point; {part} is not known to be.")
+            raise ValueError(f"{name} must be analytic at the point; {part} is not known to be. {REMEDY}")
 
 
 def order(phi) -> int:
@@ -160,7 +161,7 @@ def without_units(f):
             continue
         base, n = factor.as_base_exp()
         if not (n.is_Integer and n > 0):
-            raise ValueError(f"K must be analytic at the point; {factor} is not known to be.")
+            raise ValueError(f"K must be analytic at the point; {factor} is not known to be. {REMEDY}")
         found = None if base.is_polynomial() and len(base.free_symbols) > 1 else of_one_argument(base)
         out.append(base**n if found is None else found[1] ** (n * order(found[0])))
     return sympy.Mul(*out)

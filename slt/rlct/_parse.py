@@ -187,5 +187,6 @@ def _refuse_negative(kl: Polynomial, *, where: str) -> None:
             term = kl.ring.from_dict({e: kl[e]}).as_expr()
             raise ValueError(
                 f"K must be nonnegative, but near {where} its term {term} makes it negative (K is a Kullback-Leibler "
-                "divergence, not a residual: square it, or pass a list of residuals for the sum of their squares)."
+                "divergence, not a residual: square it, or pass a list of residuals for the sum of their squares). "
+                "Every symbol is a parameter: write constants as numbers."
             )
