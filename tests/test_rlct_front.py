@@ -2,6 +2,7 @@
 
 import doctest
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -211,6 +212,91 @@ BAD = [
 def test_bad_input_is_named(kl, options, message):
     with pytest.raises(ValueError, match=message):
         rlct.learning_coefficient(kl, **options)
+
+
+n = symbols("n", integer=True)
+DOORS = {
+    "learning_coefficient": rlct.learning_coefficient,
+    "newton": rlct.newton,
+    "blow_up": partial(rlct.blow_up, centre=[x, y]),
+    "resolve": rlct.resolve,
+    "strata": rlct.strata,
+}
+# Each message says what was got, what is wanted and the fix.
+EVERY_DOOR = [
+    (x**2 * y**2 - x**6, "must be nonnegative, .*term -x\\*\\*6 makes it negative .*square it, or pass a list"),
+    (-(x**2) - y**2, "must be nonnegative, .*makes it negative .*square it"),
+    (3, "must depend on parameters and vanish somewhere; got the constant 3. Write K in symbols, less its minimum"),
+    (sympy.Rational(5, 2), "got the constant 5/2. Write K in symbols"),
+    (0, "must depend on parameters .*got the constant 0. .*nothing to learn"),
+    ([x - x, 0], "got the constant 0"),
+    ((x + y) ** 2 - x**2 - 2 * x * y - y**2, "identically zero: .*not defined. Check the sign and the truth"),
+    ([], "empty list; pass the generators"),
+    (x**3 * y**2, "must be nonnegative"),
+    (Abs(x) * y**2, "polynomials in x, y; got .*derive|must be analytic .*Abs\\(x\\) .*exponents whole"),
+    (
+        x**2.5 * y**2,
+        "got x\\*\\*\\(5/2\\).*Exponents are whole numbers|x\\*\\*\\(5/2\\) is not known .*exponents whole",
+    ),
+    (x ** (2 * a) * y**2, "Exponents are whole numbers, written as numbers|constants and exponents as numbers"),
+    (
+        a * x**2 + y**2,
+        "its term a\\*x\\*\\*2 makes it negative .*Every symbol is a parameter: write constants as numbers",
+    ),
+    (sympy.I * x**2 * y**2, "must be rational or real algebraic numbers; got"),
+    (sympy.pi * x**2 * y**2, "got the domain ZZ\\[pi\\].*pi may be left out"),
+]
+
+
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+@pytest.mark.parametrize(("kl", "message"), EVERY_DOOR, ids=[str(row[0])[:30] for row in EVERY_DOOR])
+def test_bad_k_is_named_at_every_door(door, kl, message):
+    with pytest.raises(ValueError, match=message):
+        door(kl)
+
+
+@pytest.mark.parametrize("door", list(DOORS.values())[:4], ids=list(DOORS)[:4])
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        ((1, 2), "must vanish at the point; at x = 1, y = 2 it is 4. Pass at= a zero of K"),
+        ((0,), "must have 2 coordinates, in the order x, y; got 1. A dictionary"),
+        ({x: 0, z: 0}, "missing: \\[y\\], unknown: \\['z'\\]"),
+        (0, "must be a point, as \\(0, 0\\) in the order x, y or as a dictionary .*got 0"),
+        ("00", "must be a point, .*got '00'"),
+        ((0, sympy.I), "must be a real point; got y = I"),
+        ((0, float("nan")), "must be a real point; got y = nan"),
+        ((0, None), "must be a SymPy expression; got None of type NoneType"),
+    ],
+    ids=str,
+)
+def test_a_bad_point_is_named_at_every_door(door, at, message):
+    with pytest.raises(ValueError, match=message):
+        door(x**2 * y**2, at=at)
+
+
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        (0, "prior is identically zero; it must be positive somewhere. A flat one is prior=1"),
+        (-(x**2), "must be nonnegative; got the factor -1"),
+        (x**n, "exponent of the prior must be a rational number; got n .*Write it as a number"),
+        (1 / x, "cannot be integrated: x has power -1, and it must exceed -1"),
+    ],
+    ids=str,
+)
+def test_a_bad_prior_is_named_at_every_door(door, prior, message):
+    with pytest.raises(ValueError, match=message):
+        door(x**2 * y**2, prior=prior)
+
+
+@pytest.mark.parametrize("kl", [None, {x, y}, {x: 1}, lambda w: w, x**2 > 0, True, "x**2*", sympy.Matrix([x, y])])
+def test_what_is_no_expression_is_named(kl):
+    # Without the check: AttributeError, SympifyError or TypeError of SymPy's own.
+    for door in ("newton", "resolve", "strata"):
+        with pytest.raises(ValueError, match=r"(?s)K must be a SymPy expression; got .* of type .*symbols.*a list"):
+            DOORS[door](kl)
 
 
 @pytest.mark.parametrize("module", [_front, _newton, _normal_crossing, _resolve], ids=lambda m: m.__name__)

@@ -47,6 +47,14 @@ BAD_CROSSINGS = [
     (([-1], [0]), "integers >= 0"),
     (([0, 0], [0, 0]), "some k_j must be positive"),
     (([1], [-1]), "every h_j exceeds -1"),
+    (([1, F(3, 2)], [0, 0]), "k must hold integers >= 0, half the even exponents of K; got 3/2"),
+    (([x], [0]), "k must hold integers, written as numbers; got x"),
+    (([float("nan")], [0]), "k must hold integers, written as numbers; got nan"),
+    (([1], [x]), "h must hold rational numbers, written as numbers; got x"),
+    (([1], [float("inf")]), "h must hold rational numbers, written as numbers; got inf"),
+    ((1, 0), r"k must list one exponent per coordinate, as \[1, 2\]; got 1"),
+    (("12", [0, 0]), "k must list one exponent per coordinate"),
+    (([], []), "some k_j must be positive"),
 ]
 
 
@@ -206,6 +214,17 @@ def test_a_degenerate_face_gives_a_bound_and_says_so(kl):
     assert (found.status, found.multiplicity) == ("upper bound", None)
     assert found.certificate.nondegenerate is not True
     assert found.certificate.check()
+    assert "not proved nondegenerate; learning_coefficient also blows up" in found.source
+
+
+def test_a_half_line_is_not_taken_for_a_line():
+    # (u + v)^2 on the quadrant has λ = 1, on the plane 1/2. Kills: a declared sign ignored; even functions refused.
+    u, v = symbols("u v", nonnegative=True)
+    with pytest.raises(ValueError, match=r"K is not even in u, .*Use learning_coefficient, or declare u real=True"):
+        rlct.newton((u + v) ** 2)
+    assert pair(rlct.newton(u**4 + v**6)) == pair(rlct.newton(x**4 + y**6)) == (F(5, 12), 1)
+    assert pair(rlct.newton((u + v - 1) ** 2, at={u: F(1, 3), v: F(2, 3)})) == (F(1, 2), 1)
+    assert pair(rlct.learning_coefficient((u + v) ** 2, at=(0, 0))) == (F(1), 1)
 
 
 def test_the_certificate_can_be_checked_by_hand():

@@ -1,6 +1,6 @@
 r"""The Newton polyhedron of K: a bound of $\lambda$ always, exact where K is nondegenerate (floor 1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -80,8 +80,8 @@ def newton(K, *, prior=1, at=None) -> LearningCoefficient:
     the origin by default.
     **Returns:** `LearningCoefficient` of K (an ideal's is twice it: `certificate.ideal_rlct`), `"exact"` if the
     condition was proved and `"upper bound"` otherwise; `certificate` is a `NewtonCertificate`.
-    **Raises:** `ValueError` if K is no polynomial, negative nearby, constant or not zero at the point, or the prior has
-    a factor through the point that is no coordinate.
+    **Raises:** `ValueError` if K is no polynomial, negative nearby, constant or not zero at the point, if the prior has
+    a factor through the point that is no coordinate, or if K is not even in a symbol that is declared nonnegative.
     **Source:** Watanabe (2009), section 4; Varchenko (1976); the condition for powers is proved in `slt.rlct._toric`.
 
     >>> from sympy import symbols
@@ -94,13 +94,27 @@ def newton(K, *, prior=1, at=None) -> LearningCoefficient:
     'upper bound'
     """
     problem = parse(K, prior, at)
+    _refuse_half_lines(problem)
     pair = problem.pair().at_origin()
     if any(f.h for f in pair.factors):
         raise ValueError(
             "newton needs a prior made of powers of the coordinates (at the point); learning_coefficient blows up "
             "for other priors."
         )
-    return newton_value(problem, pair)
+    found = newton_value(problem, pair)
+    if found.status == "exact":
+        return found
+    return replace(found, source=f"{found.source}, not proved nondegenerate; learning_coefficient also blows up")
+
+
+def _refuse_half_lines(problem: Problem) -> None:
+    """An error for a symbol of one sign in which K is not even: the other half of the line would change the pair."""
+    for j, v in enumerate(problem.variables):
+        if (v.is_nonnegative or v.is_nonpositive) and problem.point[j] == 0 and any(e[j] % 2 for e in problem.kl):
+            raise ValueError(
+                f"newton lets every symbol have both signs, and K is not even in {v}, which is declared to have one. "
+                f"Use learning_coefficient, or declare {v} real=True if it is free."
+            )
 
 
 def newton_value(problem: Problem, pair: Pair, verdict: Toric | None = None) -> LearningCoefficient:

@@ -24,19 +24,32 @@ def normal_crossing(k, h) -> LearningCoefficient:
     >>> normal_crossing([2, 1], [1, 0]).certificate
     (Fraction(1, 2), Fraction(1, 2))
     """
-    k, h = tuple(k), tuple(h)
+    k, h = _numbers("k", k), _numbers("h", h)
     if len(k) != len(h):
         raise ValueError(
             f"k and h must have one entry per coordinate; got {len(k)} and {len(h)}. Without a prior: h = 0."
         )
     for a in k:
-        if Fraction(str(a)) != int(a) or a < 0:
-            raise ValueError(f"k must hold integers >= 0, half the even exponents of K; got {a} in {k}.")
+        if a.denominator != 1 or a < 0:
+            raise ValueError(f"k must hold integers >= 0, half the even exponents of K; got {a}.")
     if not any(k):
-        raise ValueError(f"K must vanish at the origin, so some k_j must be positive; got {k}.")
-    powers = tuple(Fraction(str(b)) for b in h)
-    if min(powers) <= -1:
-        raise ValueError(f"the prior cannot be integrated unless every h_j exceeds -1; got {h}.")
-    ratios = tuple((b + 1) / (2 * int(a)) if a else None for a, b in zip(k, powers, strict=True))
+        raise ValueError(f"K must vanish at the origin, so some k_j must be positive; got {[int(a) for a in k]}.")
+    if min(h) <= -1:
+        raise ValueError(f"the prior cannot be integrated unless every h_j exceeds -1; got {min(h)}.")
+    ratios = tuple((b + 1) / (2 * a) if a else None for a, b in zip(k, h, strict=True))
     found = [r for r in ratios if r is not None]
     return LearningCoefficient(min(found), found.count(min(found)), "exact", "normal crossing", ratios)
+
+
+def _numbers(name: str, values) -> tuple[Fraction, ...]:
+    """Exact rationals; a float counts as the decimal that it prints."""
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise ValueError(f"{name} must list one exponent per coordinate, as [1, 2]; got {values!r}.")
+    found, item = [], None
+    try:
+        for item in values:
+            found.append(Fraction(str(item)))
+    except ValueError:
+        what = "integers" if name == "k" else "rational numbers"
+        raise ValueError(f"{name} must hold {what}, written as numbers; got {item!r}.") from None
+    return tuple(found)

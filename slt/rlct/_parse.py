@@ -43,20 +43,36 @@ class Problem:
         return from_powers(self.ring, powers + [(p, Fraction(0), h) for p, h in self.prior])
 
 
+def expression(name: str, value: Any) -> Any:
+    """What the user wrote as a SymPy expression; a clear error for anything else."""
+    found = None
+    with suppress(sympy.SympifyError, TypeError, AttributeError):
+        found = sympy.sympify(value)
+    if not isinstance(found, sympy.Expr) or found.is_Matrix:
+        raise ValueError(
+            f"{name} must be a SymPy expression; got {value!r} of type {type(value).__name__}. Write it in symbols, "
+            'as in x, y = sympy.symbols("x y"); several residuals go into a list.'
+        )
+    return found
+
+
 def parse(K: Any, prior: Any, at: Any, *, zero: bool = True) -> Problem:
     """Check and convert; `at` is a point (mapping or sequence) or `None` for the origin; `zero`: K is 0 there."""
     generators = None
     if isinstance(K, Sequence) and not isinstance(K, str):
-        generators = tuple(sympy.sympify(f) for f in K)
+        generators = tuple(expression("each entry of K", f) for f in K)
         if not generators:
             raise ValueError("K is an empty list; pass the generators f_i of K = sum of f_i**2.")
         K = sympy.Add(*(f**2 for f in generators))
-    K = sympy.nsimplify(sympy.sympify(K), rational=True)
-    bases, powers = _prior_powers(sympy.sympify(prior))
+    K = sympy.nsimplify(expression("K", K), rational=True)
+    bases, powers = _prior_powers(expression("prior", prior))
     symbols = K.free_symbols.union(*(b.free_symbols for b in bases)) if bases else K.free_symbols
     variables: Any = tuple(sorted(symbols, key=sympy.default_sort_key))
     if not K.free_symbols:
-        raise ValueError(f"K must depend on parameters and vanish somewhere; got the constant {K}.")
+        raise ValueError(
+            f"K must depend on parameters and vanish somewhere; got the constant {K}. Write K in symbols, less its "
+            "minimum; where the model is the truth whatever the parameters are, there is nothing to learn."
+        )
     point = _point(at, variables)
     named = [K, *(generators or ()), *bases, *point]
     polys, domain = _polynomials(named, variables)
@@ -70,7 +86,9 @@ def parse(K: Any, prior: Any, at: Any, *, zero: bool = True) -> Problem:
     elements = [p.compose(shifts) if any(g != q for g, q in shifts) else p for p in elements]
     kl = elements[0]
     if not kl:
-        raise ValueError("K is identically zero: every parameter is true, and λ is not defined.")
+        raise ValueError(
+            "K is identically zero: every parameter is true, and λ is not defined. Check the sign and the truth in K."
+        )
     if kl.coeff(1) and zero:
         where = ", ".join(f"{v} = {p}" for v, p in zip(variables, point, strict=True))
         raise ValueError(
@@ -101,8 +119,9 @@ def _polynomials(named, variables):
             if not expr.is_polynomial(*variables):
                 raise ValueError(
                     f"K and the prior's factors must be polynomials in {', '.join(map(str, variables))}; got {expr}. "
-                    "For an analytic K take its ideal or a Taylor polynomial: K may be replaced by any K' with "
-                    "c K' <= K <= C K' near the point (c, C > 0), and λ and m stay."
+                    "Exponents are whole numbers, written as numbers. For an analytic K use derive or "
+                    "learning_coefficient, which put comparable polynomials in its place; a factor of the prior that "
+                    "is positive at the zeros of K may be left out."
                 )
         raise ValueError(f"K is not a polynomial with exact real coefficients: {named[0]}.")
     domain: Any = options.domain
@@ -129,13 +148,18 @@ def _point(at, variables) -> tuple:
             )
         values = [given[str(v)] for v in variables]
     else:
+        if isinstance(at, str) or not hasattr(at, "__iter__"):
+            raise ValueError(
+                f"at must be a point, as {tuple(0 for _ in variables)} in the order "
+                f"{', '.join(map(str, variables))} or as a dictionary {{symbol: value}}; got {at!r}."
+            )
         values = list(at)
         if len(values) != len(variables):
             raise ValueError(
                 f"at must have {len(variables)} coordinates, in the order {', '.join(map(str, variables))}; "
                 f"got {len(values)}. A dictionary {{symbol: value}} needs no order."
             )
-    out = tuple(sympy.nsimplify(sympy.sympify(v), rational=True) for v in values)
+    out = tuple(sympy.nsimplify(expression("each coordinate of at", v), rational=True) for v in values)
     for v, value in zip(variables, out, strict=True):
         if not (value.is_number and value.is_real and value.is_finite):
             raise ValueError(f"at must be a real point; got {v} = {value}.")
@@ -151,11 +175,14 @@ def _prior_powers(prior) -> tuple[list, list[Fraction]]:
             continue
         base, power = factor.as_base_exp()
         base = base.args[0] if isinstance(base, sympy.Abs) else base
-        if not sympy.sympify(power).is_rational:
-            raise ValueError(f"an exponent of the prior must be a rational number; got {power} in {factor}.")
+        power = sympy.nsimplify(power, rational=True) if power.is_Float else power
+        if not power.is_Rational:
+            raise ValueError(
+                f"an exponent of the prior must be a rational number; got {power} in {factor}. Write it as a number."
+            )
         if base.is_number:
             if factor.is_zero:
-                raise ValueError("the prior is identically zero.")
+                raise ValueError("the prior is identically zero; it must be positive somewhere. A flat one is prior=1.")
             if not factor.is_positive:
                 raise ValueError(f"the prior must be nonnegative; got the factor {factor}.")
             continue
