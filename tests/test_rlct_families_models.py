@@ -10,8 +10,10 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+import sympy
 from scipy.optimize import linprog
 
+from slt import rlct
 from slt.rlct._factors import factor_analysis
 from slt.rlct._latent import latent_class, naive_bayes
 from slt.rlct._mixtures import mixture, multinomial_mixture
@@ -288,6 +290,26 @@ def test_one_trial_of_a_binomial_mixture_sees_a_smooth_mean(phi):
         assert pair(multinomial_mixture(h, r, trials=1, concentration=phi)) == (Fraction(1, 2), 1)
 
 
+RAW_MOMENTS = [(2, 1, "1/2"), (2, 1, "1/3"), (2, 1, 2), (3, 1, 1), (3, 1, "1/2"), (3, 2, "1/4")]
+
+
+def test_mixtures_from_their_raw_moments():
+    # The engine gets the moments of degree 1 .. 2r of the mixing distribution less those of the truth (equal weights at
+    # 0 .. r - 1), at a point where the surplus components have weight 0 and lie at 0; its pairs are proved.
+    # Kills: phi for phi/2, r for r - 1 weights, m = 2 at every tie, and a cancellation between surplus components.
+    for h, r, phi in RAW_MOMENTS:
+        matched, places = sympy.symbols(f"a1:{r}", real=True), sympy.symbols(f"u:{r}", real=True)
+        surplus, free = sympy.symbols(f"s:{h - r}", nonnegative=True), sympy.symbols(f"v:{h - r}", real=True)
+        weights, points = (1 - sum(matched) - sum(surplus), *matched, *surplus), (*places, *free)
+        true = [Fraction(sum(i**k for i in range(r)), r) for k in range(2 * r + 1)]
+        moments = [sum(w * u**k for w, u in zip(weights, points, strict=True)) - true[k] for k in range(1, 2 * r + 1)]
+        at = dict.fromkeys([*surplus, *free], 0) | dict.fromkeys(matched, Fraction(1, r))
+        at |= dict(zip(places, range(r), strict=True))
+        prior = sympy.prod(s ** (sympy.Rational(phi) - 1) for s in surplus)
+        found = rlct.derive(moments, at=at, prior=prior).learning_coefficient()
+        assert pair(found) == pair(mixture(h, r, concentration=Fraction(phi))), (h, r, phi)
+
+
 def test_a_mixture_that_is_not_strongly_identifiable_gets_a_bound():
     found = mixture(4, 2, dimension=2, strongly_identifiable=False)
     assert (found.rlct, found.multiplicity, found.status) == (mixture(4, 2, dimension=2).rlct, None, "upper bound")
@@ -342,7 +364,7 @@ def features(most, levels):
 @pytest.mark.parametrize("phi", PHI)
 def test_naive_bayes_is_the_newton_polyhedron_of_its_covariances(phi):
     # Kills: D/4 also for two features, the smallest d_i for the largest, n/2 for D/2, m = 1 always.
-    for levels in features(4, 4):
+    for levels in [*features(3, 4), *features(4, 3)[-5:], [2, 2, 2, 4]]:
         d = [x - 1 for x in levels]
         owner = [i for i, x in enumerate(d) for _ in range(x)]
         pairs = [(i, j) for i, j in combinations(range(sum(d)), 2) if owner[i] != owner[j]]
@@ -402,6 +424,51 @@ def test_latent_class_bound_is_at_most_the_published_one_and_at_least_regular():
                 drton_plummer = min(true * d + true - 1 + phi * (classes - true), classes * d + true - 1) / Fraction(2)
                 assert found.rlct <= drton_plummer
                 assert found.status == ("exact" if len(levels) == 1 or (classes, true) == (2, 1) else "upper bound")
+
+
+def from_cells(levels, weights, distributions, phi=1):
+    """The engine's pair of a latent class model at a point; K is the sum of squares over all cells but one."""
+    names = [sympy.symbols(f"p{h}_:{sum(levels) - len(levels)}", real=True) for h in range(len(weights))]
+    free = [sympy.Symbol(f"t{h}", **({"real": True} if w else {"nonnegative": True})) for h, w in enumerate(weights)][
+        1:
+    ]
+    at, total = dict(zip(free, weights[1:], strict=True)), None
+    for w, symbols, values in zip([1 - sum(free), *free], names, distributions, strict=True):
+        joint, left, at = sympy.Matrix([w]), list(symbols), at | dict(zip(symbols, values, strict=True))
+        for level in levels:
+            p, left = left[: level - 1], left[level - 1 :]
+            joint = (joint * sympy.Matrix([[*p, 1 - sum(p)]])).reshape(len(joint) * level, 1)
+        total = joint if total is None else total + joint
+    cells = [c - c.subs(at) for c in list(total)[:-1]]
+    prior = sympy.prod(t ** (sympy.Rational(phi) - 1) for t, w in zip(free, weights[1:], strict=True) if not w)
+    return rlct.derive(cells, at=at, prior=prior).learning_coefficient()
+
+
+def test_latent_classes_from_their_cell_probabilities():
+    # The engine gets the cells of the model less the truth's, at a point, and proves its pair. (Also seen, slower:
+    # [2, 2, 2] and [3, 3] with phi = 1/3, 1, 3; [2, 2, 2] and [2, 3] with two dependent features; [2, 2, 2] with three.)
+    # Kills: D/4 for two features, the smallest d_i for the largest, phi for phi/2, m = 1, 2 D + 1 for two dependent.
+    third, half, fifth = sympy.Rational(1, 3), sympy.Rational(1, 2), sympy.Rational(1, 5)
+    for levels, phi in (([2, 2], "1"), ([2, 2], "1/3"), ([2, 2], "3"), ([2, 3], "1")):
+        truth = [third] * (sum(levels) - 2)
+        want = naive_bayes(levels, concentration=Fraction(phi))
+        assert pair(from_cells(levels, [1, 0], [truth, truth], phi)) == pair(want), (levels, phi)
+    dependent = from_cells([2, 2], [third, 1 - third], [[half, third], [third, fifth]])
+    assert pair(dependent) == pair(naive_bayes([2, 2], dependent=2)) == (Fraction(3, 2), 1)
+    # Three classes, of which the truth has one: the bound is attained, with phi = 1 by cancelling covariances.
+    for phi, value in (("1", Fraction(3, 2)), ("1/3", Fraction(4, 3))):
+        found = from_cells([2, 2], [1, 0, 0], [[third, half]] * 3, phi)
+        bound = latent_class([2, 2], 3, 1, concentration=Fraction(phi))
+        assert (found.rlct, found.status, bound.rlct) == (value, "exact", value), phi
+
+
+def test_the_bound_of_two_features_knows_that_they_are_a_matrix():
+    # Two classes, both true: a surface of true parameters, (2 D - 1)/2 exactly, whatever the levels.
+    # Kills: levels less one as the sizes of the matrix, the total not taken off.
+    for levels in product(range(2, 5), repeat=2):
+        assert latent_class(levels, 2, 2).rlct == naive_bayes(levels, dependent=2).rlct
+        # As many classes as levels and more: the joint distribution is free.
+        assert latent_class(levels, 6, 2, concentration=9).rlct == Fraction(levels[0] * levels[1] - 1, 2)
 
 
 # --- Factor analysis. ---
@@ -472,6 +539,17 @@ def test_one_factor_is_the_newton_polyhedron_of_its_covariances():
         assert pair(factor_analysis(p, 1, 0)) == (Fraction(p, 2) + value, m)
 
 
+def test_a_generic_factor_of_four_variables_leaves_two_conics():
+    # p = 4, k = 2, l = 1: what remains is g g^T, g in space, modulo the squares of the rows p_i of P. Four rows of which
+    # no three are dependent are (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1) in suitable coordinates, and two conics span
+    # those through these points. Kills: a zero on the sphere, at the four points, that is worse; l(p - k) for
+    # l(p - k + 1).
+    x, y, z = sympy.symbols("x y z")
+    left = rlct.learning_coefficient([x * (y - z), y * (x - z)], at=(0, 0, 0))
+    assert pair(left) == (Fraction(3, 4), 1)
+    assert pair(factor_analysis(4, 2, 1)) == (Fraction(4 + 4, 2) + left.rlct, 1)
+
+
 def scaled_evidence_of_two_factors(log_n):
     """n^{3/2} times the integral of exp(-n ((x.y)^2 + (x.z)^2 + (y.z)^2)/2) over normal rows x, y, z in the plane.
 
@@ -539,13 +617,18 @@ def test_stochastic_factorization_by_differentiation_at_its_deepest_point(rng):
 
 def test_nonnegative_factorization_of_zero_is_the_newton_polyhedron_of_its_terms():
     # Kills: max for min, m = 2 for H + 1, the value of reduced rank regression (3/2 for 2 x 2 x 2, which is 2 here).
-    for m, h, n in product(range(1, 5), range(1, 4), range(1, 5)):
+    for m, h, n in product(range(1, 4), repeat=3):
         rows = []
         for k, i, j in product(range(h), range(m), range(n)):
             row = np.zeros(h * (m + n))
             row[[k * (m + n) + i, k * (m + n) + m + j]] = 1
             rows.append(row)
         assert pair(nonnegative_matrix_factorization(m, h, n, 0)) == newton([1] * (h * (m + n)), rows), (m, h, n)
+
+
+def matrix_product(w, m, h, n):
+    A, B = w[..., : m * h].reshape(*w.shape[:-1], m, h), w[..., m * h :].reshape(*w.shape[:-1], h, n)
+    return (A @ B).reshape(*w.shape[:-1], -1)
 
 
 def test_positive_factors_can_be_split_without_a_change_of_rank(rng):
@@ -558,7 +641,13 @@ def test_positive_factors_can_be_split_without_a_change_of_rank(rng):
             np.testing.assert_allclose(A @ B, left @ right)
             assert np.linalg.matrix_rank(A) == np.linalg.matrix_rank(B) == np.linalg.matrix_rank(left @ right) == h0
             found = nonnegative_matrix_factorization(m, h, n, h0, positive=True)
-            assert pair(found) == pair(reduced_rank(n, h, m, h0))
+            # At that inner point: regular directions, and the second order of the product that is left at its origin.
+            w = np.concatenate([A.ravel(), B.ravel()])
+            rank, _, felt = order_one_and_two(lambda w, s=(m, h, n): matrix_product(w, *s), w)
+            remaining = (n - h0, h - h0, m - h0)
+            value, multiplicity = pair(reduced_rank(*remaining, 0)) if min(remaining) else (Fraction(0), 1)
+            assert pair(found) == (Fraction(rank, 2) + value, multiplicity), (m, h, n, h0)
+            assert felt == (remaining[1] * (remaining[0] + remaining[2]) if remaining[0] * remaining[2] else 0)
             bound = nonnegative_matrix_factorization(m, h, n, h0)
             assert bound.status == "upper bound"
             assert bound.rlct >= found.rlct

@@ -12,12 +12,19 @@ $\delta$ small alike" ($D/4$, three or more features) and "all $\delta$ but thos
 d_i)/2$). *Two features depend*: $t(1 - t)\delta_1\delta_2^T = c \ne 0$ takes $d_1 + d_2 - 1$ coordinates and then each
 other $\delta_j = 0$: the true parameters are a surface and $2\lambda = 2D - 1$. *Three or more*: their second and
 third moments determine $t$ and the $\delta_i$ up to a swap of the classes, the model is regular, $2\lambda = 2D + 1$.
+
+*Two features, any number $H$ of classes.* The joint distribution is a matrix $\sum_h a_h p_h q_h^T$ of total 1. Let the
+$a_h$ be free, $a_h = \alpha_h \beta_h$: the total is one coordinate more, and the columns $\alpha_h p_h$ and rows
+$\beta_h q_h$ are a factorization of inner size $H$, of $d_1 + 1$ by $d_2 + 1$ levels. A positive matrix of rank $r \le
+2$ has positive factors of that rank with any $H \ge r$ (`slt.rlct._nonnegative`), and so $\lambda \le
+\lambda_{RRR}(d_1 + 1, H, d_2 + 1, r) - \frac12$.
 """
 
 from collections.abc import Sequence
 from fractions import Fraction
 
 from slt.rlct._record import LearningCoefficient
+from slt.rlct._reduced_rank import reduced_rank
 from slt.rlct._sizes import check_at_most, check_exponent, check_size
 
 SOURCE = "Newton polyhedron of t(1-t) delta_i delta_j (slt.rlct._latent); Rusakov and Geiger (2005), JMLR 6, 1-35"
@@ -83,7 +90,8 @@ def latent_class(
     $$\lambda \le \tfrac12 (rD + r - 1) + (H - r) \min\Big\{\frac\varphi2, \frac D4, \min_i \frac{D - d_i}2\Big\}$$
 
     where each surplus class has a small weight or lies near a true class; it is at most the bound
-    $\frac12 \min\{rD + r - 1 + \varphi(H - r),\ HD + r - 1\}$ of Drton and Plummer.
+    $\frac12 \min\{rD + r - 1 + \varphi(H - r),\ HD + r - 1\}$ of Drton and Plummer. For two features and $r \le 2$
+    also $\lambda \le \lambda_{RRR}(d_1 + 1, H, d_2 + 1, r) - \frac12$, and the smaller of the two is returned.
 
     **Arguments:** `levels`: the number of levels of each feature. `classes` $H$, `true_classes` $r$. `concentration`:
     $\varphi$ of the Dirichlet prior of the class weights; the other priors are positive.
@@ -103,4 +111,6 @@ def latent_class(
     if (h, r) == (2, 1):
         return naive_bayes(levels, concentration=concentration)
     rlct = Fraction(r * sum(d) + r - 1, 2) + (h - r) * min(_vertices(d, phi))
+    if len(d) == 2 and r <= 2:
+        rlct = min(rlct, reduced_rank(d[0] + 1, h, d[1] + 1, r).rlct - Fraction(1, 2))
     return LearningCoefficient(rlct, None, "upper bound", SOURCE)
