@@ -446,7 +446,7 @@ def from_cells(levels, weights, distributions, phi=1):
 
 def test_latent_classes_from_their_cell_probabilities():
     # The engine gets the cells of the model less the truth's, at a point, and proves its pair. (Also seen, slower:
-    # [2, 2, 2] and [3, 3] with phi = 1/3, 1, 3; [2, 2, 2] and [2, 3] with two dependent features; [2, 2, 2] with three.)
+    # [2, 2, 2] and [3, 3] with phi = 1/3, 1, 3; [2, 2, 2] and [2, 3] with two dependent ones, [2, 2, 2] with three.)
     # Kills: D/4 for two features, the smallest d_i for the largest, phi for phi/2, m = 1, 2 D + 1 for two dependent.
     third, half, fifth = sympy.Rational(1, 3), sympy.Rational(1, 2), sympy.Rational(1, 5)
     for levels, phi in (([2, 2], "1"), ([2, 2], "1/3"), ([2, 2], "3"), ([2, 3], "1")):
@@ -540,9 +540,9 @@ def test_one_factor_is_the_newton_polyhedron_of_its_covariances():
 
 
 def test_a_generic_factor_of_four_variables_leaves_two_conics():
-    # p = 4, k = 2, l = 1: what remains is g g^T, g in space, modulo the squares of the rows p_i of P. Four rows of which
-    # no three are dependent are (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1) in suitable coordinates, and two conics span
-    # those through these points. Kills: a zero on the sphere, at the four points, that is worse; l(p - k) for
+    # p = 4, k = 2, l = 1: what remains is g g^T, g in space, modulo the squares of the rows p_i of P. Four rows, no
+    # three of them dependent, are (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1) in suitable coordinates, and two conics
+    # span those through these points. Kills: a zero on the sphere, at the four points, that is worse; l(p - k) for
     # l(p - k + 1).
     x, y, z = sympy.symbols("x y z")
     left = rlct.learning_coefficient([x * (y - z), y * (x - z)], at=(0, 0, 0))
