@@ -1,0 +1,104 @@
+"""The summary of a fit against the closed forms of a normal mean, whose draws come from the exact posterior."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import slt
+
+X = np.array([0.3, 1.9, -0.4, 2.2, 1.1, 3.0, 0.8, 1.7])
+N, SD = X.size, 2.0
+LOW = 1 / np.log(N)
+LADDER = [*slt.energy.power_ladder(6), LOW]
+
+
+def posterior(beta, x=X):
+    """Mean and variance of mu ~ N(0, SD^2) given x_i ~ N(mu, 1) at the power beta."""
+    variance = 1 / (beta * x.size + SD**-2)
+    return variance * beta * x.sum(), variance
+
+
+def exact():
+    (m, v), (low, u) = posterior(1.0), posterior(LOW)
+    training = -stats.norm.logpdf(X, m, np.sqrt(1 + v)).mean()
+    variance = (v * (X - m) ** 2 + v**2 / 2).sum()
+    left_out = [(X[i], *posterior(1.0, np.delete(X, i))) for i in range(N)]
+    return {
+        "training": training,
+        "cv": -np.mean([stats.norm.logpdf(x, a, np.sqrt(1 + b)) for x, a, b in left_out]),
+        "waic": training + variance / N,
+        "variance": variance,
+        "singular_fluctuation": variance / 2,
+        "free_energy": -stats.multivariate_normal.logpdf(X, np.zeros(N), np.eye(N) + SD**2),
+        "wbic": (0.5 * np.log(2 * np.pi) + ((X - low) ** 2 + u) / 2).sum(),
+        "rlct": LOW**2 * N**2 / 4 * (4 * (low - X.mean()) ** 2 * u + 2 * u**2),
+    }
+
+
+def fit(rng, beta, draws=1000, rho=0.5):
+    """Four chains of an autoregression that has the posterior as its stationary distribution: `(4, draws, n)`."""
+    m, v = posterior(beta)
+    z = rng.normal(size=(draws, 4))
+    for t in range(1, draws):
+        z[t] = rho * z[t - 1] + np.sqrt(1 - rho**2) * z[t]
+    return stats.norm.logpdf(X, (m + np.sqrt(v) * z.T)[..., None], 1.0)
+
+
+@pytest.mark.filterwarnings("ignore::slt.SltWarning")  # of lambda: squares of energies are heavy-tailed at n = 8
+def test_every_figure_is_right_and_its_error_as_large_as_it_says(rng):
+    # With 60 runs of true errors the sum of squares is 60 with standard error sqrt(120), 11: bounds at four.
+    # Kills: an error from draws as if independent (sum 180 at rho = 0.5), T, C or W with the error of V, V without the
+    # factor 2 (its mean is off by half), C with the influence of T, W without that of V, F at the low rung.
+    truth, z = exact(), []
+    for _ in range(60):
+        found = slt.summary_from({beta: fit(rng, beta) for beta in LADDER}).figures
+        z.append([(found[name].value - truth[name]) / found[name].draws for name in truth])
+    sums = dict(zip(truth, (np.array(z) ** 2).sum(0), strict=True))
+    assert all(60 - 44 < total < 60 + 44 for total in sums.values()), sums
+
+
+def test_the_error_of_the_data_is_that_over_observations(rng):
+    a = fit(rng, 1.0)
+    found = slt.summary_from(a).figures
+    terms = -np.log(np.exp(a.reshape(-1, N)).mean(0))  # Kills: ddof=0, a sum in the place of the mean.
+    np.testing.assert_allclose(found["training"].data, np.sqrt(((terms - terms.mean()) ** 2).sum() / (N * (N - 1))))
+    assert np.isnan(found["variance"].data)
+
+
+@pytest.mark.filterwarnings("ignore::slt.SltWarning")
+def test_a_fit_may_be_a_matrix_a_tree_or_a_ladder_and_what_is_missing_is_named(rng):
+    a, low = fit(rng, 1.0), fit(rng, LOW)
+    alone = slt.summary_from(a)
+    for same in (a.reshape(-1, N), {"log_likelihood": {"y": a}}, {1: a}, {1: {"log_likelihood": {"y": a}}}):
+        assert repr(slt.summary_from(same, chains=4)) == repr(alone)  # Kills: chains of a tree forgotten (other errors)
+    assert [note[:6] for note in alone.notes] == ["F is m", "WBIC a"]
+    both = slt.summary_from({LOW: low, 1: a}, free_energy=slt.FreeEnergy(14.0, 0.01, method="by hand"))
+    assert both.figures["free_energy"][:2] == (14.0, 0.01)
+    assert list(both.figures)[-2:] == ["wbic", "rlct"]
+    assert "F by by hand" in repr(both)
+
+
+def test_what_cannot_be_summarized_says_why(rng):
+    a, low = fit(rng, 1.0), fit(rng, LOW)
+    with pytest.raises(ValueError, match=r"one of them at beta=1; got beta=0.4809 with 8 observations"):
+        slt.summary_from({LOW: low})
+    with pytest.raises(ValueError, match=r"on the same data.*with 7, 8 observations"):
+        slt.summary_from({LOW: low[..., 1:], 1: a})
+    with pytest.raises(ValueError, match=r"equally many chains and draws; got \[\(4, 1000\), \(4, 1000\), \(4, 500\)"):
+        slt.summary_from({0: fit(rng, 0.0), LOW: low, 1: a[:, :500]})
+    with pytest.raises(ValueError, match=r"chains must divide the 4000 draws"):
+        slt.summary_from(a.reshape(-1, N), chains=7)
+
+
+def test_every_problem_is_warned_of_once_and_stands_in_the_table(rng):
+    a = fit(rng, 1.0)
+    a[0, :, 3] -= 3.0  # one chain elsewhere
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = slt.summary_from({1: a, LOW: a})
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert {p.split(":")[0] for p in found.problems} >= {"nu", "lambda"}
+    assert all(f"! {p}" in repr(found) and p in str(caught[0].message) for p in found.problems)
