@@ -18,6 +18,7 @@ from slt.estimate import from_variance, singular_fluctuation
 from slt.evidence import free_energy
 from slt.losses import cv_loss, training_loss, waic_loss
 from slt.posterior import nuts
+from slt.triple import Posterior
 
 ROWS = {
     "training": "T       training loss",
@@ -115,11 +116,13 @@ def summary_from(fits: Any, *, chains: int = 1, free_energy: FreeEnergy | None =
     1 / np.log(n)]`, also $F_n$, by stepping stones.
 
     **Arguments:** `fits`: the fit at $\beta = 1$, or inverse temperature to fit. A fit is the untempered matrix
-    $\log p(X_i \mid w_s)$, shape `(draws, n)` or `(chains, draws, n)`, or an ArviZ tree with one observed variable.
-    `chains`: of a matrix `(draws, n)`, one after the other. `free_energy`: $F_n$, where you have it from elsewhere.
+    $\log p(X_i \mid w_s)$, shape `(draws, n)` or `(chains, draws, n)`, a `Posterior`, or an ArviZ tree with one
+    observed variable. `chains`: of a matrix `(draws, n)`, one after the other. `free_energy`: $F_n$, where you have it
+    from elsewhere.
     **Returns:** `Summary`.
-    **Raises:** `ValueError` without a fit at 1, for matrices on other data, and as the losses, `slt.wbic`,
-    `slt.energy.stepping_stone`. Warns (`SltWarning`) with every problem of the table.
+    **Raises:** `ValueError` without a fit at 1, for matrices on other data, for a fit that says it is at another
+    inverse temperature, for weighted draws, and as the losses, `slt.wbic`, `slt.energy.stepping_stone`. Warns
+    (`SltWarning`) with every problem of the table.
     **Source:** Xie, Lewis, Fan, Kuo and Chen (2011) for the stones; else as of the functions that it calls.
 
     >>> log_lik = np.random.default_rng(0).normal(-1, 0.1, (4, 1000, 20))
@@ -128,12 +131,26 @@ def summary_from(fits: Any, *, chains: int = 1, free_energy: FreeEnergy | None =
     (['training', 'cv', 'waic', 'variance', 'singular_fluctuation'], ['F is m', 'WBIC a'])
     """
     several = isinstance(fits, Mapping) and not any(isinstance(name, str) for name in fits)  # no tree's groups
-    found = {float(b): _matrix(fit, chains) for b, fit in (fits.items() if several else [(1.0, fits)])}
+    by_beta = fits.items() if several else [(1.0 if (own := _own_beta(fits)) is None else own, fits)]
+    found = {float(b): _matrix(float(b), fit, chains) for b, fit in by_beta}
     return _table(dict(sorted(found.items())), free_energy, [])
 
 
-def _matrix(fit: Any, chains: int) -> tuple[np.ndarray, int]:
+def _own_beta(fit: Any) -> float | None:
+    """The inverse temperature that `slt.nuts` and `slt.to_datatree` write down in a fit."""
+    attrs = {"beta": fit.beta} if isinstance(fit, Posterior) else getattr(fit, "attrs", None)
+    return attrs.get("beta") if isinstance(attrs, Mapping) else None
+
+
+def _matrix(beta: float, fit: Any, chains: int) -> tuple[np.ndarray, int]:
     """Any fit as its matrix `(draws, n)`, and its number of chains."""
+    own = _own_beta(fit)
+    if own is not None and not np.isclose(own, beta, rtol=1e-4):
+        raise ValueError(f"a fit is given for beta={beta:.6g}, but says that it is at beta={own:.6g}: which is right?")
+    if isinstance(fit, Posterior):
+        if fit.log_weights is not None:
+            raise ValueError("a summary is of equally weighted draws; this posterior has log_weights. Use the losses.")
+        fit, chains = fit.log_lik, getattr(fit.diagnostics, "chains", chains)
     a = by_chain(fit) if is_datatree(fit) else np.asarray(fit)
     if a.ndim != 3:
         return np.asarray(check_log_lik(a)), chains

@@ -1,6 +1,7 @@
 """The summary of a fit against the closed forms of a normal mean, whose draws come from the exact posterior."""
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -41,6 +42,25 @@ def test_a_fit_may_be_a_matrix_a_tree_or_a_ladder_and_what_is_missing_is_named(r
     assert both.figures["free_energy"][:2] == (14.0, 0.01)
     assert list(both.figures)[-2:] == ["wbic", "rlct"]
     assert "F by by hand" in repr(both)
+
+
+def test_a_posterior_brings_its_temperature_and_its_chains(rng):
+    # Kills: its chains taken for one, its beta (a Posterior's, a tree's) for 1.
+    a, low = fit(rng, 1.0), fit(rng, LOW)
+    one, tempered = (
+        slt.Posterior({}, x.reshape(-1, N), beta, diagnostics=SimpleNamespace(chains=4))
+        for x, beta in ((a, 1.0), (low, LOW))
+    )
+    assert repr(slt.summary_from(one)) == repr(slt.summary_from({1: one})) == repr(slt.summary_from(a))
+    with pytest.raises(ValueError, match=r"one of them at beta=1; got beta=0.4809"):
+        slt.summary_from(tempered)
+    for said in (tempered, slt.data.fit("pymc", wbic=True)):
+        with pytest.raises(ValueError, match=r"for beta=1, but says that it is at beta=0.480898"):
+            slt.summary_from({1: said})
+    with pytest.raises(ValueError, match=r"one of them at beta=1; got beta=0.4809"):
+        slt.summary_from(slt.data.fit("pymc", wbic=True))
+    with pytest.raises(ValueError, match="equally weighted draws"):
+        slt.summary_from(slt.Posterior({}, a.reshape(-1, N), 1.0, np.zeros(4000)))
 
 
 def test_what_cannot_be_summarized_says_why(rng):
