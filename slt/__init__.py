@@ -32,6 +32,9 @@ _FUNCTIONS = {
     "Refit": "_refit",
     "exact_cv": "_refit",
     "refit": "_refit",
+    "Summary": "_summary",
+    "summary": "_summary",
+    "summary_from": "_summary",
     "cv_loss": "losses",
     "functional_variance": "losses",
     "generalization_loss": "losses",
@@ -92,6 +95,7 @@ __all__ = [
     "Refit",
     "Replicated",
     "SltWarning",
+    "Summary",
     "Triple",
     "Verification",
     "aic",
@@ -140,6 +144,8 @@ __all__ = [
     "samplers",
     "sbic",
     "stream_criteria",
+    "summary",
+    "summary_from",
     "tempered_smc",
     "tic",
     "to_datatree",
@@ -179,6 +185,7 @@ if TYPE_CHECKING:
     from slt._refit import Refit, exact_cv, refit
     from slt._replicate import Replicated, replicate
     from slt._stream import stream_criteria
+    from slt._summary import Summary, summary, summary_from
     from slt._verify import Verification, verify
     from slt._waic import waic
     from slt.energy import FreeEnergy, bic, log_bayes_factor, sbic, wbic

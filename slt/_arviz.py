@@ -130,6 +130,12 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
     >>> from_datatree({"log_likelihood": {"y": np.zeros((4, 100, 8))}}).shape
     (400, 8)
     """
+    a = by_chain(tree, var_name)
+    return a.reshape(a.shape[0] * a.shape[1], -1)
+
+
+def by_chain(tree: Any, var_name: str | None = None) -> np.ndarray:
+    """The same with the chains apart, `(chains, draws, n)`."""
     group = tree.get(LOG_LIKELIHOOD) if isinstance(tree, Mapping) else getattr(tree, LOG_LIKELIHOOD, None)
     if group is None:
         raise ValueError(
@@ -158,7 +164,7 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
     values = np.asarray(variable)
     if values.ndim < 2:
         raise ValueError(f"log_likelihood[{var_name!r}] must have axes (chains, draws, ...); got shape {values.shape}.")
-    return values.reshape(values.shape[0] * values.shape[1], -1)
+    return values.reshape(*values.shape[:2], -1)
 
 
 def all_from_datatree(tree: Any) -> dict[str, np.ndarray]:

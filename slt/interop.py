@@ -105,13 +105,18 @@ def to_datatree(posterior: Posterior, *, data: Mapping[str, Any] | None = None) 
     `data`: observed values by name, stored as `observed_data`.
     **Returns:** a DataTree with groups `posterior` and `log_likelihood` (variable `"x"`, untempered), split into the
     chains of the sampler if `posterior.diagnostics` knows them, else one chain; its `attrs` hold `beta`.
-    **Raises:** `ValueError` for weighted draws (quadrature), which ArviZ would take for equal ones. Warns
-    (`SltWarning`) for $\beta \neq 1$, which ArviZ does not know of.
+    **Raises:** `TypeError` for anything but a `Posterior`, `ValueError` for weighted draws (quadrature), which ArviZ
+    would take for equal ones. Warns (`SltWarning`) for $\beta \neq 1$, which ArviZ does not know of.
     **Source:** the schema of ArviZ.
 
     >>> to_datatree(Posterior({"w": np.zeros(20)}, np.zeros((20, 3)))).log_likelihood["x"].shape
     (1, 20, 3)
     """
+    if not isinstance(posterior, Posterior):
+        raise TypeError(
+            f"to_datatree wants a Posterior; got {type(posterior).__name__}. From draws by name it is "
+            "slt.Posterior(draws, slt.log_lik(model, draws, *data))."
+        )
     if posterior.log_weights is not None:
         raise ValueError(
             "this posterior has weighted draws (log_weights), which ArviZ would treat as equally likely. Resample "

@@ -28,6 +28,8 @@ energy = slt.free_energy(jax.random.key(0), triple, x)
 assert abs(energy.value - exact) < 5 * energy.se, (energy, exact)
 assert slt.rlct.normal_crossing([1, 1], [0, 0]).multiplicity == 2
 assert slt.log_lik(slt.data.fit("pymc")).shape[1] == 8
+summary = slt.summary_from(slt.data.fit("stan"))
+assert abs(8 * summary.figures["training"].value - 29.846) < 32 * summary.figures["training"].draws, summary
 # A slider is HTML that the browser draws: it needs no plotly here.
 slider = slt.plots.slider([{"line": [0, 1]}, {"line": [0, 2]}], [0, 1], labels=["1", "2"], title="slope", alt="Lines.")
 assert "plotly" in slider._repr_html_()

@@ -3,12 +3,14 @@
 import itertools
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import arviz
 import numpy as np
 import pytest
 from scipy import stats
 
+import slt
 from slt import Posterior, SltWarning, _arviz, to_datatree
 
 
@@ -204,6 +206,19 @@ def test_datatree_axes_in_any_order_and_stacked(log_lik):
         np.testing.assert_array_equal(_arviz.from_datatree(tree), log_lik.reshape(-1, 5))
 
 
+def test_an_inference_data_of_arviz_0_is_a_tree(log_lik):
+    # Its groups are attributes, xarray Datasets, and it is no mapping. ArviZ 0.23.4's own was read alike.
+    # Kills: trees recognized by their type, or by `in`.
+    group = arviz.from_dict({"log_likelihood": {"x": log_lik, "z": log_lik[..., :2]}}).log_likelihood.to_dataset()
+    np.testing.assert_array_equal(slt.log_lik(SimpleNamespace(log_likelihood=group[["x"]])), log_lik.reshape(-1, 5))
+    both = SimpleNamespace(log_likelihood=group, posterior=group)
+    np.testing.assert_array_equal(slt.log_lik(both, var_name="z"), log_lik.reshape(-1, 5)[:, :2])
+    with pytest.raises(ValueError, match=r"several observed variables; it has x: \(3, 400, 5\), z: \(3, 400, 2\)"):
+        slt.log_lik(both)
+    with pytest.raises(ValueError, match="no log_likelihood group in this SimpleNamespace"):
+        slt.log_lik(SimpleNamespace(posterior=group))
+
+
 def test_datatree_of_matrices_is_flattened(rng):
     a = rng.normal(size=(2, 10, 3, 4))
     np.testing.assert_array_equal(
@@ -224,6 +239,8 @@ def test_datatree_refuses():
         _arviz.from_datatree(arviz.from_dict({"posterior": {"w": np.zeros((4, 10))}}))
     with pytest.raises(ValueError, match=r"got shape \(40,\)"):
         _arviz.from_datatree({"log_likelihood": {"x": np.zeros(40)}})
+    with pytest.raises(TypeError, match=r"wants a Posterior; got dict.*Posterior\(draws, slt.log_lik"):
+        to_datatree({"w": np.zeros(2)})
     with pytest.raises(ValueError, match="weighted draws"):
         to_datatree(Posterior({"w": np.zeros(2)}, np.zeros((2, 3)), log_weights=np.zeros(2)))
 

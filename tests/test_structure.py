@@ -47,6 +47,7 @@ FLOORS = {
     "_program": 5,
     "_replicate": 6,
     "_verify": 7,
+    "_summary": 5,
     "triple": 2,
     "_sites": 2,
     "conjugate": 3,

@@ -213,7 +213,8 @@ def test_numpy_in_numpy_out_and_jax_in_jax_out(dtype):
     x, w = np.array([0.3, 1.0], dtype), {"mu": dtype(0.2), "sigma": np.asarray(2.0, dtype)}
     for move, kind in ((np.asarray, np.ndarray), (jnp.asarray, jax.Array)):
         at, data = {name: move(value) for name, value in w.items()}, move(x)
-        for found in (log_density(NORMAL, at, data), log_prior(NORMAL, at), empirical_entropy(NORMAL, data)):
+        mixed = log_density(MIXTURE, {"b": at["mu"]}, data), empirical_entropy(MIXTURE, data)  # float64 in the truth
+        for found in (log_density(NORMAL, at, data), log_prior(NORMAL, at), empirical_entropy(NORMAL, data), *mixed):
             assert isinstance(found, kind)
             assert found.dtype == dtype
     conditional = Triple(lambda x: dist.Normal(x, 1.0), lambda x, a: dist.Normal(a * x, 1.0), PRIOR_A, inputs=x)
