@@ -5,6 +5,7 @@ from typing import Any
 
 import sympy
 
+from slt.rlct._budget import limited
 from slt.rlct._record import LearningCoefficient
 
 
@@ -76,6 +77,7 @@ class Derivation:
         return "\n".join(f"{n}. {step}" for n, step in enumerate(self.steps, 1))
 
 
+@limited
 def derive(K, *, prior=1, at=None) -> Derivation:
     r"""Polynomial generators of an analytic K at a point, by named steps that keep $\lambda$ and $m$.
 

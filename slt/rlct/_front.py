@@ -9,18 +9,21 @@ from typing import Any
 import sympy
 
 from slt.rlct import _blocks
+from slt.rlct._budget import Spent, limited, spent
 from slt.rlct._derivation import derive
 from slt.rlct._faces import evidently_positive
 from slt.rlct._global import NoRealZero, homogeneous, one_variable, refuse_negative_values
+from slt.rlct._lp import solve
 from slt.rlct._newton import MOST_DIMENSIONS, MOST_POINTS, newton_value
 from slt.rlct._parse import Problem, parse
 from slt.rlct._polyhedron import minimal
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._resolve import Resolution, as_coefficient, resolve_everywhere, resolve_tree
 from slt.rlct._retry import as_squares, attempts
-from slt.rlct._toric import toric
+from slt.rlct._toric import simple_bound, toric, value_at
 
 
+@limited
 def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     r"""The real log canonical threshold $\lambda$ of K and its multiplicity m, exactly where that can be proved.
 
@@ -35,7 +38,8 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     The steps, of which `source` names those that were used: units are left out; independent summands and factors are
     treated apart; the Newton polyhedron, where it is really nondegenerate; shears and blow-ups (`resolve`), complete
     for most K in two and three variables; a second attempt with simpler generators or other linear coordinates; and a
-    bound with `status` where that does not suffice.
+    bound with `status` where that does not suffice, or where a fixed budget of steps is spent (some twenty seconds;
+    steps are counted, so that the answer does not depend on the machine).
 
     An analytic K that is no polynomial, and a symbol declared nonnegative in which K is not even, go through `derive`
     first; without `at` the answer is then that of the origin.
@@ -71,6 +75,7 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     return of_polynomials(K, prior, at)
 
 
+@limited
 def of_polynomials(K, prior, at) -> LearningCoefficient:
     """The pair of polynomials, all symbols ranging over the line."""
     K = as_squares(K)
@@ -93,9 +98,27 @@ def _one_sided(given, squares: bool, prior: Any, at) -> bool:
 
 
 def _local(problem: Problem, *, again: bool = True) -> LearningCoefficient:
+    try:
+        return _at_point(problem, again)
+    except Spent:
+        return _bound(problem)
+
+
+def _bound(problem: Problem) -> LearningCoefficient:
+    """The best weights of the polyhedron, with K as one factor: a bound at no cost, whatever the coefficients are."""
+    pair = problem.unfactored().at_origin()
+    values = [simple_bound(pair)]
+    with suppress(Spent):
+        optimum = solve(tuple(minimal(problem.kl)), tuple(h + 1 for h in pair.h))
+        values += [value_at(pair, optimum.weights)] if optimum else []
+    rlct = min(v for v in values if v is not None)
+    return LearningCoefficient(rlct, None, "upper bound", "weights of the Newton polyhedron; the steps are spent")
+
+
+def _at_point(problem: Problem, again: bool) -> LearningCoefficient:
     problem, steps = _blocks.without_units(problem)
     answer = _taken_apart(problem, partial(_local, again=again)) or _whole(problem)
-    if again and answer.status != "exact":
+    if again and answer.status != "exact" and not spent():
         answer = _second(problem) or answer
     return replace(answer, source="; ".join([*steps, answer.source])) if steps else answer
 
@@ -120,12 +143,13 @@ def _taken_apart(problem: Problem, solve) -> LearningCoefficient | None:
 
 def _second(problem: Problem) -> LearningCoefficient | None:
     """An exact answer from other generators or coordinates, `None` if there is none."""
-    for K, prior, step in attempts(problem):
-        symbols = sympy.Tuple(*(K if isinstance(K, list) else [K]), prior).free_symbols
-        with suppress(ValueError):  # a prior that can be integrated need not show it in other coordinates
-            found = _local(parse(K, prior, dict.fromkeys(symbols, 0)), again=False)
-            if found.status == "exact":
-                return replace(found, source=f"{step}; {found.source}")
+    with suppress(Spent):
+        for K, prior, step in attempts(problem):
+            symbols = sympy.Tuple(*(K if isinstance(K, list) else [K]), prior).free_symbols
+            with suppress(ValueError):  # a prior that can be integrated need not show it in other coordinates
+                found = _local(parse(K, prior, dict.fromkeys(symbols, 0)), again=False)
+                if found.status == "exact":
+                    return replace(found, source=f"{step}; {found.source}")
     return None
 
 
@@ -146,11 +170,21 @@ def _whole(problem: Problem) -> LearningCoefficient:
     tree = resolution.tree
     method = tree.method if not tree.children else f"{tree.method} ({sum(1 for _ in tree.walk())} strata)"
     answer = as_coefficient(resolution, method)
-    assert answer is not None  # K vanishes at the point, so the polyhedron bounds λ
+    if answer is None:  # K vanishes at the point, so all but a spent budget knows a bound
+        raise Spent
     return answer
 
 
 def _everywhere(problem: Problem) -> LearningCoefficient:
+    try:
+        return _over_all_zeros(problem)
+    except Spent:
+        if problem.kl.coeff(1):
+            raise
+        return _origin_only(_bound(problem))
+
+
+def _over_all_zeros(problem: Problem) -> LearningCoefficient:
     pair = problem.pair()
     refuse_negative_values(problem)
     positive = tuple(f for f in pair.factors if f.poly.coeff(1) and evidently_positive(f.poly))
@@ -172,6 +206,8 @@ def _everywhere(problem: Problem) -> LearningCoefficient:
     if problem.ring.ngens == 2:
         resolution = Resolution(problem.variables, (), resolve_everywhere(pair))
         answer = as_coefficient(resolution, "resolution of the whole plane")
+        if answer is None and not resolution.exact and not problem.kl.coeff(1):
+            return _origin_only(_local(problem))
         if answer is None:
             raise NoRealZero(f"no real zero of K was found: {problem.kl.as_expr()}. Subtract the minimum of K.")
         return answer

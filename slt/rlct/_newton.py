@@ -1,9 +1,11 @@
 r"""The Newton polyhedron of K: a bound of $\lambda$ always, exact where K is nondegenerate (floor 1)."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from slt.rlct._budget import Spent, limited, spent
 from slt.rlct._faces import evidently_positive, initial_form, inspect_face
 from slt.rlct._lp import Optimum, solve
 from slt.rlct._pair import Pair
@@ -64,6 +66,7 @@ class NewtonCertificate:
         return self.optimum is not None and self.optimum.check() and self.optimum.value == self.rlct
 
 
+@limited
 def newton(K, *, prior=1, at=None) -> LearningCoefficient:
     r"""$\lambda$ and m of K at a point from its Newton polyhedron, certified by linear programming.
 
@@ -95,7 +98,7 @@ def newton(K, *, prior=1, at=None) -> LearningCoefficient:
     """
     problem = parse(K, prior, at)
     _refuse_half_lines(problem)
-    pair = problem.pair().at_origin()
+    pair = problem.any_pair().at_origin()
     if any(f.h for f in pair.factors):
         raise ValueError(
             "newton needs a prior made of powers of the coordinates (at the point); learning_coefficient blows up "
@@ -127,11 +130,15 @@ def newton_value(problem: Problem, pair: Pair, verdict: Toric | None = None) -> 
         bound = Fraction(sum(costs)) / min(dot(ones, e) for e in exponents)
         certificate = NewtonCertificate(problem.variables, None, bound, None, None)
         return LearningCoefficient(bound, None, "upper bound", "weights 1, ..., 1", certificate)
-    if _evidently_nondegenerate(problem):
+    evident = False
+    with suppress(Spent):
+        evident = _evidently_nondegenerate(problem)
+    if evident:
         certificate = NewtonCertificate(problem.variables, optimum, optimum.value, optimum.multiplicity, True)
         return LearningCoefficient(optimum.value, optimum.multiplicity, "exact", "Newton polyhedron", certificate)
-    if verdict is None and len(costs) <= MOST_DIMENSIONS and len(exponents) <= MOST_POINTS:
-        verdict = toric(pair)
+    if verdict is None and len(costs) <= MOST_DIMENSIONS and len(exponents) <= MOST_POINTS and not spent():
+        with suppress(Spent):
+            verdict = toric(pair)
     nondegenerate = verdict.nondegenerate if verdict else None
     found = (verdict.rlct, verdict.multiplicity) if verdict and nondegenerate else (None, None)
     differs = found[0] is not None and found != (optimum.value, optimum.multiplicity)

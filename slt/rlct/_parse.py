@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import sympy
@@ -11,6 +12,7 @@ from sympy.polys.polyerrors import CoercionFailed, PolynomialError
 from sympy.polys.polytools import parallel_poly_from_expr
 from sympy.polys.rings import PolyRing, ring
 
+from slt.rlct._budget import Spent
 from slt.rlct._pair import Pair, from_powers
 from slt.rlct._polyhedron import Polyhedron, minimal
 from slt.rlct._prior import irreducible, refuse_divergent
@@ -37,9 +39,26 @@ class Problem:
 
     def pair(self) -> Pair:
         """Products of powers of squarefree, coprime polynomials, units included."""
+        return self._pair
+
+    @cached_property
+    def _pair(self) -> Pair:
         easy = self.ring.ngens <= 4 or len(self.kl) <= 60
         powers = [(p, Fraction(e), Fraction(0)) for p, e in self.kl.factor_list()[1]] if easy else []
-        powers = powers or [(self.kl, Fraction(1), Fraction(0))]
+        return self._with_prior(powers) if powers else self.unfactored()
+
+    def any_pair(self) -> Pair:
+        """The pair, with K as one factor if it is too much work to factor it."""
+        try:
+            return self.pair()
+        except Spent:
+            return self.unfactored()
+
+    def unfactored(self) -> Pair:
+        """The pair with K as one factor: enough for bounds."""
+        return self._with_prior([(self.kl, Fraction(1), Fraction(0))])
+
+    def _with_prior(self, powers) -> Pair:
         return from_powers(self.ring, powers + [(p, Fraction(0), h) for p, h in self.prior])
 
 

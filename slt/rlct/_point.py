@@ -2,34 +2,34 @@
 
 from fractions import Fraction
 from itertools import combinations
-from time import monotonic
 
 from slt.rlct._bend import bent_coordinates
+from slt.rlct._budget import Spent, spent
 from slt.rlct._faces import common_zeros, initial_form
 from slt.rlct._line import line
 from slt.rlct._pair import Pair
 from slt.rlct._plane import plane
 from slt.rlct._reals import Undecided, real_roots
 from slt.rlct._split import quadratic, split
-from slt.rlct._toric import Toric, toric
+from slt.rlct._toric import Toric, simple_bound, toric
 from slt.rlct._tree import COMPARABLE, Node, combine, leaf, unsettled
 
 MOST_SHEARS = 6
-SECONDS = 30.0  # after which no further chart is opened
-MOST_TERMS = {1: 1000, 2: 1000, 3: 250}
+MOST_TERMS = {1: 1000, 2: 4000, 3: 250}
+SPENT = "the budget of steps is spent"
 
 
 class Search:
     """The limits of one resolution, and its recursive steps for `line`, `plane` and `curve`."""
 
-    def __init__(self, charts: int, seconds: float = SECONDS):
-        self.left, self.end = charts, monotonic() + seconds
+    def __init__(self, charts: int):
+        self.left = charts
 
     def spend(self, pair: Pair) -> bool:
         """Whether one more chart may be opened; a large one counts for more."""
         terms = _size(pair)
         self.left -= 1 + terms // 100
-        return self.left >= 0 and terms <= MOST_TERMS[pair.dimension] and monotonic() < self.end
+        return self.left >= 0 and terms <= MOST_TERMS[pair.dimension]
 
     def point(self, pair: Pair, label: str) -> Node:
         return resolve_point(pair, label, self)
@@ -58,14 +58,23 @@ class Search:
 
 def resolve_point(pair: Pair, label: str, search: Search, bends: int = 2) -> Node:
     """(λ, m) of the pair at its origin, with the tree that proves it."""
-    pair = pair.at_origin()
+    pair, bound = pair.at_origin(), None
     if not any(pair.k) and not any(f.k for f in pair.factors):
         return Node(label, pair, None, None, True, "K does not vanish")
-    verdict = toric(pair)
+    try:
+        bound = simple_bound(pair)
+        if spent():
+            return unsettled(label, pair, SPENT, bound=bound)
+        verdict = toric(pair)
+        bound = verdict.rlct
+        return _resolved(pair, label, search, bends, verdict)
+    except Spent:
+        return unsettled(label, pair, SPENT, bound=bound)
+
+
+def _resolved(pair: Pair, label: str, search: Search, bends: int, verdict: Toric) -> Node:
     if verdict.nondegenerate:
         return leaf(label, pair, verdict, "Newton polyhedron")
-    if monotonic() > search.end:
-        return unsettled(label, pair, "the time is spent", bound=verdict.rlct)
     straight, changes = straighten(pair, verdict)
     if changes:
         found = toric(straight)
@@ -191,10 +200,14 @@ def look_at(pair: Pair, label: str, pinned, free, search: Search) -> Node:
     """(λ, m) over all real points of a coordinate subspace: `pinned` coordinates 0, `free` ones any real number."""
     if not free:
         return resolve_point(pair, f"{label}; at the origin", search)
-    if len(free) == 1:
-        return line(pair, f"{label}; all {pair.ring.gens[free[0]]}", tuple(pinned), free[0], search)
-    if len(free) == 2:
-        return plane(
-            pair, f"{label}; all {', '.join(str(pair.ring.gens[j]) for j in free)}", tuple(pinned), free, search
-        )
-    return unsettled(label, pair, "a locus of three dimensions", bound=None)
+    label = f"{label}; all {', '.join(str(pair.ring.gens[j]) for j in free)}"
+    if spent():
+        return unsettled(label, pair, SPENT)
+    try:
+        if len(free) == 1:
+            return line(pair, label, tuple(pinned), free[0], search)
+        if len(free) == 2:
+            return plane(pair, label, tuple(pinned), free, search)
+    except Spent:
+        return unsettled(label, pair, SPENT)
+    return unsettled(label, pair, "a locus of three dimensions")

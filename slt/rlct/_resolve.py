@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy
 
+from slt.rlct._budget import limited
 from slt.rlct._pair import Pair
 from slt.rlct._parse import parse
 from slt.rlct._point import Search, look_at, resolve_point
@@ -95,6 +96,7 @@ class Resolution:
         return tuple(sorted(found, reverse=True)[:count])
 
 
+@limited
 def blow_up(K, centre, *, prior=1, at=None) -> tuple[Chart, ...]:
     r"""The charts of the blow-up of $\{w_j = 0,\ j \in \text{centre}\}$.
 
@@ -139,6 +141,7 @@ def blow_up(K, centre, *, prior=1, at=None) -> tuple[Chart, ...]:
     return tuple(charts)
 
 
+@limited
 def resolve(K, *, prior=1, at=None, charts: int = CHARTS) -> Resolution:
     r"""Resolve K at a point by polyhedra, changes of coordinates and blow-ups, and keep the tree.
 
@@ -162,7 +165,7 @@ def resolve(K, *, prior=1, at=None, charts: int = CHARTS) -> Resolution:
     (Fraction(5, 12), 1, True)
     """
     problem = parse(K, prior, at)
-    return Resolution(problem.variables, problem.point, resolve_tree(problem.pair(), charts))
+    return Resolution(problem.variables, problem.point, resolve_tree(problem.any_pair(), charts))
 
 
 def resolve_tree(pair: Pair, charts: int = CHARTS) -> Node:

@@ -6,6 +6,7 @@ transversally, both ratios count; along the graph of polynomials, moved to a coo
 the line answers between its critical points (`_line`). The points are resolved one by one.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
@@ -13,6 +14,7 @@ from typing import Any
 
 import sympy
 
+from slt.rlct._budget import Spent, limited, spent
 from slt.rlct._faces import common_zeros
 from slt.rlct._global import NoRealZero, refuse_negative_values
 from slt.rlct._pair import Pair
@@ -60,6 +62,7 @@ class LocalStratum:
         return f"LocalStratum({pair}, dimension {self.dimension}: {where})"
 
 
+@limited
 def strata(K, *, prior=1) -> tuple[LocalStratum, ...]:
     r"""All real zeros of K in two or three variables, by their local pair $(\lambda, m)$.
 
@@ -95,13 +98,15 @@ def strata(K, *, prior=1) -> tuple[LocalStratum, ...]:
     unknown: list[LocalStratum] = []
     for system in _systems(surfaces):
         try:
+            if spent():
+                raise Spent
             if d == 2:
                 places |= _plane_points(system)
             else:
                 more, isolated = curves(pair, system, surfaces)
                 lines += [c for c in more if all(c.basis != other.basis for other in lines)]
                 places |= isolated
-        except Undecided:
+        except (Undecided, Spent):
             equations = tuple(p.as_expr() for p in system)
             unknown.append(LocalStratum(None, None, d - 2, equations, (), None, False))
     for c in lines:
@@ -109,7 +114,7 @@ def strata(K, *, prior=1) -> tuple[LocalStratum, ...]:
     resolved = {name: _point(pair, variables, *place) for name, place in places.items()}
     for c in lines:
         found += _runs(c)
-    listed = [p for p in resolved.values() if not _swallowed(p, found)] + found + unknown
+    listed = [p for p in resolved.values() if spent() or not _swallowed(p, found)] + found + unknown
     if not listed:
         raise NoRealZero(f"no real zero of K was found: {problem.kl.as_expr()}. Subtract the minimum of K.")
     return tuple(sorted(listed, key=_place))
@@ -125,14 +130,21 @@ def _surfaces(pair: Pair) -> list[LocalStratum]:
     all_of_them = [(g, pair.k[j], pair.h[j]) for j, g in enumerate(pair.ring.gens)]
     all_of_them += [(f.poly, f.k, f.h) for f in pair.factors]
     for p, k, h in all_of_them:
-        real = changes_sign(p) if k else False
+        real: bool | None = False
+        if k:
+            try:
+                real = None if spent() else changes_sign(p)
+            except Spent:
+                real = None
         if real is None and k % 2:  # K is not negative, so p does not change sign: it vanishes with its gradient
             real = False
         if real is False:
             continue
         if real:
             refuse_odd(k, str(p.as_expr()))
-        point = sample(p, [q for q, *powers in all_of_them if any(powers) and q != p])
+        point = None
+        with suppress(Spent):
+            point = sample(p, [q for q, *powers in all_of_them if any(powers) and q != p]) if not spent() else None
         m = 1 if real else None
         found.append(LocalStratum((h + 1) / k, m, pair.dimension - 1, (p.as_expr(),), (), point, bool(real)))
     return found
@@ -158,11 +170,14 @@ def _plane_points(system) -> dict:
 def _point(pair: Pair, variables, field, place) -> LocalStratum:
     """The piece of one point, a zero of K."""
     here = pair
-    for j, c in enumerate(place):
-        here = here.shift(j, field, c)
     point = tuple(field.to_sympy(c) for c in place)
-    node = resolve_point(here, "point", Search(CHARTS))
     equations = tuple(v - c for v, c in zip(variables, point, strict=True))
+    try:
+        for j, c in enumerate(place):
+            here = here.shift(j, field, c)
+        node = resolve_point(here, "point", Search(CHARTS))
+    except Spent:
+        return LocalStratum(None, None, 0, equations, (), point, False)
     return LocalStratum(node.rlct, node.multiplicity, 0, equations, (), point, node.exact)
 
 
@@ -186,6 +201,8 @@ def _swallowed(piece: LocalStratum, others: list[LocalStratum]) -> bool:
     """Whether all curves through a point have its own pair, so that it need not be listed."""
     assert piece.point is not None
     values = {next(iter(e.free_symbols)): c for e, c in zip(piece.equations, piece.point, strict=True)}
-    through = [o for o in others if o.dimension == 1 and all(vanishes(e, values) for e in o.equations)]
+    through: list[LocalStratum] = []
+    with suppress(Spent):
+        through = [o for o in others if o.dimension == 1 and all(vanishes(e, values) for e in o.equations)]
     same = all((o.rlct, o.multiplicity, o.exact) == (piece.rlct, piece.multiplicity, piece.exact) for o in through)
     return bool(through) and same

@@ -66,6 +66,21 @@ def toric(pair: Pair) -> Toric:
     return Toric(rlct, m, True, polyhedron, divisors)
 
 
+def simple_bound(pair: Pair) -> Fraction | None:
+    """An upper bound of λ that costs nothing: of the coordinate divisors and of the blow-up of the origin."""
+    d = pair.dimension
+    weights = [tuple(int(i == j) for i in range(d)) for j in range(d)] + [(1,) * d]
+    return min((v for u in weights if (v := value_at(pair, u)) is not None), default=None)
+
+
+def value_at(pair: Pair, u) -> Fraction | None:
+    """B(u) / A(u), an upper bound of λ whatever the coefficients and the factors are; `None` if A(u) is 0."""
+    least = [min(dot(u, e) for e in f.poly) for f in pair.factors]
+    a = dot(u, pair.k) + sum(f.k * n for f, n in zip(pair.factors, least, strict=True))
+    b = dot(u, pair.h) + sum(u) + sum(f.h * n for f, n in zip(pair.factors, least, strict=True))
+    return Fraction(b) / a if a else None
+
+
 def divisors_of(k, h, powers, supports, polyhedron: Polyhedron) -> tuple:
     """(u, A(u), B(u)) of each facet normal u; `powers` are the (k, h) of the factors with these supports."""
     divisors = []
