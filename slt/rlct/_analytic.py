@@ -1,12 +1,13 @@
 """Analytic functions at the origin: domain, order of a zero, and units (floor 1)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy
 
 from slt.rlct._derivation import Step
+from slt.rlct._parse import expression, point_of
 
 REMEDY = "Every symbol is a parameter: write constants and exponents as numbers, exponents whole."
 ENTIRE = {sympy.exp, sympy.sin, sympy.cos, sympy.sinh, sympy.cosh, sympy.tanh, sympy.atan, sympy.asinh, sympy.erf}
@@ -43,26 +44,21 @@ class State:
 def start(K: Any, prior: Any, at: Any) -> State:
     """The input, checked, with the point moved to the origin and without units in the prior."""
     squares = isinstance(K, Sequence) and not isinstance(K, str)
-    given = tuple(sympy.sympify(f) for f in (K if squares else [K]))
+    given = tuple(expression("K", f) for f in (K if squares else [K]))
     given = tuple(sympy.nsimplify(f, rational=True) if f.has(sympy.Float) else f for f in given)
-    prior = sympy.nsimplify(sympy.sympify(prior), rational=True)
+    prior = sympy.nsimplify(expression("prior", prior), rational=True)
     symbols = sorted(sympy.Tuple(*given, prior).free_symbols, key=sympy.default_sort_key)
     if not sympy.Tuple(*given).free_symbols:
         raise ValueError(f"K must depend on parameters; got {K}.")
     for v in symbols:
         if v.is_nonpositive or v.is_rational or v.is_real is False:
             raise ValueError(
-                f"each symbol must be a real number, free or nonnegative; {v} is declared with {v.assumptions0}. "
+                f"each symbol must be a real number, free or nonnegative; {v} is declared otherwise. "
                 "Declare real=True, or write -w with w declared nonnegative=True."
             )
-    if at is None:
-        point = dict.fromkeys(symbols, sympy.Integer(0))
-    else:
-        pairs = at.items() if isinstance(at, Mapping) else zip(symbols, at, strict=True)
-        named = {str(v): sympy.nsimplify(sympy.sympify(x), rational=True) for v, x in pairs}
-        if set(named) != set(map(str, symbols)):
-            raise ValueError(f"at must give a value to each of {', '.join(map(str, symbols))}; got {sorted(named)}.")
-        point = {v: named[str(v)] for v in symbols}
+    if any(f.has(sympy.I) for f in given):
+        raise ValueError(f"K must be real for real parameters; got {K}.")
+    point = dict(zip(symbols, point_of(at, symbols), strict=True))
     for v, x in point.items():
         if v.is_nonnegative and x.is_negative:
             raise ValueError(f"at must lie in the parameter space; {v} is declared nonnegative, got {v} = {x}.")
@@ -80,7 +76,9 @@ def start(K: Any, prior: Any, at: Any) -> State:
         if not vanishes(f):
             raise ValueError(f"K must vanish at the point; there {f} is {at_zero(f)}. Pass at= a zero of K.")
     kept = [p for p in sympy.Mul.make_args(state.prior) if not _unit_of_prior(p)]
-    state = replace(state, generators=tuple(f for f in state.generators if f != 0), prior=sympy.Mul(*kept))
+    state = replace(
+        state, generators=tuple(f for f in state.generators if sympy.expand(f) != 0), prior=sympy.Mul(*kept)
+    )
     if not state.generators:
         raise ValueError("K is identically zero: every parameter is true, and λ is not defined.")
     return state
@@ -131,11 +129,11 @@ def check_analytic(f, name: str = "K") -> None:
             raise ValueError(f"{name} must be analytic at the point; {part} is not known to be. {REMEDY}")
 
 
-def order(phi) -> int:
-    """The order of the zero of phi(t) at t = 0."""
+def order(phi) -> tuple[int, Any]:
+    """The order k of the zero of phi(t) at t = 0, and its k-th derivative there."""
     for k in range(MOST_ORDER + 1):
         if not vanishes(phi):
-            return k
+            return k, at_zero(phi)
         phi = phi.diff(T)
     raise ValueError(f"{phi} has a zero of order above {MOST_ORDER}, or is zero.")
 
@@ -152,16 +150,28 @@ def of_one_argument(f):
     return None
 
 
-def without_units(f):
-    """f up to a unit: constants, units and the units in functions of one argument left out."""
-    out = []
+def without_units(f, signed: bool = False):
+    """f up to a unit: constants, units and the units in functions of one argument left out; `signed`: all but -1."""
+    out: list = []
     product: Any = sympy.factor(f)
     for factor in sympy.Mul.make_args(product):
         if not vanishes(factor):
+            out += [_sign(at_zero(factor))] if signed else []
             continue
         base, n = factor.as_base_exp()
         if not (n.is_Integer and n > 0):
             raise ValueError(f"K must be analytic at the point; {factor} is not known to be. {REMEDY}")
         found = None if base.is_polynomial() and len(base.free_symbols) > 1 else of_one_argument(base)
-        out.append(base**n if found is None else found[1] ** (n * order(found[0])))
+        if found is None:
+            out.append(base**n)
+            continue
+        k, slope = order(found[0])
+        out += [found[1] ** (n * k), *([_sign(slope) ** n] if signed else [])]
     return sympy.Mul(*out)
+
+
+def _sign(value):
+    """The sign of a real number that is not zero."""
+    if not (value.is_positive or value.is_negative):
+        raise ValueError(f"K must be real for real parameters; got the factor {value}.")
+    return sympy.Integer(1 if value.is_positive else -1)

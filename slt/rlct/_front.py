@@ -15,7 +15,7 @@ from slt.rlct._faces import evidently_positive
 from slt.rlct._global import NoRealZero, homogeneous, one_variable, refuse_negative_values
 from slt.rlct._lp import solve
 from slt.rlct._newton import MOST_DIMENSIONS, MOST_POINTS, newton_value
-from slt.rlct._parse import Problem, parse
+from slt.rlct._parse import Problem, expression, parse
 from slt.rlct._polyhedron import minimal
 from slt.rlct._record import LearningCoefficient
 from slt.rlct._resolve import Resolution, as_coefficient, resolve_everywhere, resolve_tree
@@ -67,8 +67,8 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     'sum over {a, b}, {c}: 1/2 (Newton polyhedron) + 1/4 (Newton polyhedron)'
     """
     squares = isinstance(K, list | tuple)
-    given = [sympy.sympify(f) for f in (K if squares else [K])]
-    one_sided = _one_sided(given, squares, sympy.sympify(prior), at)
+    given = [expression("K", f) for f in (K if squares else [K])]
+    one_sided = _one_sided(given, squares, expression("prior", prior), at)
     if one_sided or not all(f.is_polynomial() for f in given):
         found = derive(K, prior=prior, at=at).learning_coefficient()
         return found if at is not None else _origin_only(found)

@@ -38,7 +38,9 @@ def reduce(state: State) -> Derivation:
 def _rules(state: State) -> State:
     while True:
         before, state = state, _coordinates(state)
-        state = state.to("units are left out", _unique(map(without_units, state.generators)), UNITS)
+        state = state.to(
+            "units are left out", _unique(without_units(f, not state.squares) for f in state.generators), UNITS
+        )
         if state.squares:
             state = _same_sign(_dominated(_solve(state)))
         if state == before:

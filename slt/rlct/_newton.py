@@ -97,7 +97,7 @@ def newton(K, *, prior=1, at=None) -> LearningCoefficient:
     'upper bound'
     """
     problem = parse(K, prior, at)
-    _refuse_half_lines(problem)
+    refuse_half_lines(problem, "newton")
     pair = problem.any_pair().at_origin()
     if any(f.h for f in pair.factors):
         raise ValueError(
@@ -110,12 +110,12 @@ def newton(K, *, prior=1, at=None) -> LearningCoefficient:
     return replace(found, source=f"{found.source}, not proved nondegenerate; learning_coefficient also blows up")
 
 
-def _refuse_half_lines(problem: Problem) -> None:
+def refuse_half_lines(problem: Problem, who: str) -> None:
     """An error for a symbol of one sign in which K is not even: the other half of the line would change the pair."""
     for j, v in enumerate(problem.variables):
         if (v.is_nonnegative or v.is_nonpositive) and problem.point[j] == 0 and any(e[j] % 2 for e in problem.kl):
             raise ValueError(
-                f"newton lets every symbol have both signs, and K is not even in {v}, which is declared to have one. "
+                f"{who} lets every symbol have both signs, and K is not even in {v}, which is declared to have one. "
                 f"Use learning_coefficient, or declare {v} real=True if it is free."
             )
 

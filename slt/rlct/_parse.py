@@ -92,7 +92,7 @@ def parse(K: Any, prior: Any, at: Any, *, zero: bool = True) -> Problem:
             f"K must depend on parameters and vanish somewhere; got the constant {K}. Write K in symbols, less its "
             "minimum; where the model is the truth whatever the parameters are, there is nothing to learn."
         )
-    point = _point(at, variables)
+    point = point_of(at, variables)
     named = [K, *(generators or ()), *bases, *point]
     polys, domain = _polynomials(named, variables)
     small = ring(variables, domain)[0]
@@ -153,7 +153,7 @@ def _polynomials(named, variables):
     return [p.set_domain(domain) for p in polys], domain
 
 
-def _point(at, variables) -> tuple:
+def point_of(at, variables) -> tuple:
     if at is None:
         return (sympy.Integer(0),) * len(variables)
     if isinstance(at, Mapping):

@@ -7,6 +7,7 @@ from typing import Any
 import sympy
 
 from slt.rlct._budget import limited
+from slt.rlct._newton import refuse_half_lines
 from slt.rlct._pair import Pair
 from slt.rlct._parse import parse
 from slt.rlct._point import Search, look_at, resolve_point
@@ -118,7 +119,7 @@ def blow_up(K, centre, *, prior=1, at=None) -> tuple[Chart, ...]:
     """
     problem = parse(K, prior, at)
     names = [str(v) for v in problem.variables]
-    wanted = [str(c) for c in centre]
+    wanted = [str(c) for c in centre] if hasattr(centre, "__iter__") else [str(centre)]
     if len(set(wanted)) < 2 or not set(wanted) <= set(names):
         raise ValueError(f"the centre must be at least two of the variables {', '.join(names)}; got {wanted}.")
     indices, pair, gens = [names.index(c) for c in dict.fromkeys(wanted)], problem.pair(), problem.ring.gens
@@ -165,6 +166,9 @@ def resolve(K, *, prior=1, at=None, charts: int = CHARTS) -> Resolution:
     (Fraction(5, 12), 1, True)
     """
     problem = parse(K, prior, at)
+    refuse_half_lines(problem, "resolve")
+    if not isinstance(charts, int) or charts < 1:
+        raise ValueError(f"charts must be a positive whole number; got {charts!r}.")
     return Resolution(problem.variables, problem.point, resolve_tree(problem.any_pair(), charts))
 
 
