@@ -11,7 +11,7 @@ from jax.sharding import Mesh, PartitionSpec
 from numpyro.distributions import Distribution
 
 from slt import _many
-from slt._arviz import ess, rhat
+from slt._mixing import ess, rhat
 from slt._nodes import nodes
 from slt._store import Store
 from slt._target import Same, target
