@@ -122,7 +122,7 @@ def awkward(rng, rho, chains, draws):
 @pytest.mark.parametrize("rho", [-0.9, 0.5, 0.99])
 @pytest.mark.parametrize(("chains", "draws"), [(4, 200), (4, 201), (2, 4), (2, 5), (3, 7), (4, 11), (2, 13)])
 def test_the_figures_are_those_of_arviz(rho, chains, draws, rng):
-    # Kills: ranks of ties not shared, a pair of lags too many or too few, the last even lag left out, >= for >, the
+    # Kills: ranks of ties not shared, a pair of lags too many or too few, the last even lag left out, the
     # variance between chains with ddof 0, the fold around the mean, the middle draw kept, NaN passed over.
     x = awkward(rng, rho, chains, draws)
     axes = {"chain_axis": 0, "draw_axis": 1}

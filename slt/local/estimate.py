@@ -1,9 +1,7 @@
 """The front door: a loss, its parameters and its data in, a local learning coefficient with its error out."""
 
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -86,13 +84,10 @@ def fitter(loss: Any, params: Any, data: Any, beta: Any, mask: Any, settings: An
         n_beta = n * used
         with jax.enable_x64(numpy_in or jax.config.jax_enable_x64):  # pyright: ignore[reportAttributeAccessIssue]
             at, among, moving = jax.tree.map(jnp.asarray, (w, x, free))
-            begin = loss, batches, at, among, moving, step * n_beta / 2
-            run_with = lambda s: (key, loss, settings, at, among, (s.baseline, s.rows, moving), (step, gamma, n_beta))  # noqa: E731
+            first = start(loss, batches, at, among, moving, step * n_beta / 2)
+            _check_start(first)
             program = _program(settings.sampler)
-            with _compiled_beside(program, run_with(start.eval_shape(*begin))):
-                first = start(*begin)
-                _check_start(first)
-            steps = program(*run_with(first))
+            steps = program(key, loss, settings, at, among, (first.baseline, first.rows, moving), (step, gamma, n_beta))
         excess, distance, bias, acceptance = (np.asarray(a, dtype=np.float64) for a in steps[:4])
         return Estimate(
             excess=excess,
@@ -112,20 +107,6 @@ def fitter(loss: Any, params: Any, data: Any, beta: Any, mask: Any, settings: An
         )
 
     return fit
-
-
-@contextmanager
-def _compiled_beside(program: Any, arguments: tuple[Any, ...]) -> Iterator[None]:
-    """Compile the chains in a thread while the start is compiled and runs; where they are compiled, nothing."""
-    x64 = bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def compile_it() -> None:
-        with jax.enable_x64(x64):  # of this thread
-            program.lower(*arguments).compile()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(compile_it)  # what fails here fails again, and is raised, where the program runs
-        yield
 
 
 def _program(sampler: str) -> Callable[..., Any]:
