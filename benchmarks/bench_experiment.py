@@ -18,7 +18,7 @@ from numpyro.infer import MCMC, NUTS
 
 from benchmarks.table import quick, race, report
 from slt import Triple, _many, draw_data
-from slt._arviz import ess
+from slt._mixing import ess
 from slt._target import target
 from slt.samplers import gibbs
 

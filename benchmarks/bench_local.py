@@ -28,6 +28,9 @@ def loss_of(name):
             return 0.5 * ((y - x @ w[0] @ w[1] @ w[2]) ** 2).sum(1).mean()
         if name.startswith("ReLU"):
             out = jax.nn.relu(x @ w[0]) @ w[1]
+        elif name.startswith("attention"):
+            query, key, value = (x @ v for v in w[:3])
+            out = (jax.nn.softmax(query @ key.mT / 4) @ value).mean(1) @ w[3]
         else:
             hidden = jax.lax.conv(x, w[0], (1, 1), "VALID")
             out = jax.nn.relu(hidden).reshape(len(x), -1) @ w[1]

@@ -84,7 +84,8 @@ def with_regression(
 
 def on_data_sets(datasets: int) -> Callable[[], Any]:
     """Chains at two temperatures on many data sets."""
-    return lambda: slt.replicate(jax.random.key(1), slt.zoo.normal(), 50, datasets=datasets)
+    model = slt.zoo.normal()  # the same object in every call: another one would be compiled anew
+    return lambda: slt.replicate(jax.random.key(1), model, 50, datasets=datasets)
 
 
 def on_network(width: int = 32, chains: int = 4) -> Callable[[], Any]:

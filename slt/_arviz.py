@@ -1,4 +1,4 @@
-"""The only module that touches ArviZ: smoothing of weights, diagnostics of chains, DataTree in and out (floor 0).
+"""The only module that touches ArviZ: smoothing of weights, DataTree in and out (floor 0).
 
 ArviZ is loaded when a function is first called, never by `import slt`.
 """
@@ -57,59 +57,6 @@ def psis(log_ratios: Any) -> tuple[np.ndarray, np.ndarray]:
             smoothed, k[spread] = array_stats.psislw(-r[:, spread].T, r_eff=1.0)  # pyright: ignore[reportArgumentType]
         log_weights[:, spread] = smoothed.T
     return log_weights, k
-
-
-def rhat(x: Any) -> Any:
-    r"""Split, rank-normalized $\hat R$ of one quantity or of many.
-
-    $$\hat R = \sqrt{\frac{\frac{S-1}{S} W + \frac1S B}{W}}$$
-
-    where $W$ is the variance within half-chains and $B/S$ the one between their means, the larger of the figures
-    for the ranks and for the ranks of the distances from the median.
-
-    **Arguments:** `x`: shape `(chains, draws)` or `(chains, draws, ...)`, at least four draws. One chain, of at least
-    eight draws, is judged as two: its first and its second half.
-    **Returns:** a float, or an array of the remaining shape; near 1 when the chains agree, NaN when nothing moved.
-    **Raises:** `ValueError` if the first two axes are missing or there are too few draws.
-    **Source:** Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), computed by ArviZ.
-
-    >>> bool(rhat(np.random.default_rng(0).normal(size=(4, 500))) < 1.01)
-    True
-    """
-    a = np.asarray(x)
-    if a.ndim >= 2 and a.shape[0] == 1:
-        half = a.shape[1] // 2
-        a = np.concatenate([a[:, :half], a[:, a.shape[1] - half :]])
-    return _diagnostic("rhat", a)
-
-
-def ess(x: Any, *, method: str = "bulk") -> Any:
-    r"""Effective sample size: how many independent draws the chains are worth.
-
-    $$\mathrm{ESS} = \frac{S}{1 + 2 \sum_{t \ge 1} \hat\rho_t}$$
-
-    **Arguments:** `x`: as in `rhat`. `method`: `"bulk"` (ranks), `"tail"` (the worse of the 5 % and 95 % quantiles) or
-    `"mean"` (the values themselves, for the standard error of a posterior mean).
-    **Returns:** a float, or an array of the remaining shape.
-    **Raises:** `ValueError` as in `rhat`.
-    **Source:** Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), computed by ArviZ.
-
-    >>> bool(1500 < ess(np.random.default_rng(0).normal(size=(4, 500))) < 2500)
-    True
-    """
-    options = {"prob": (0.05, 0.95)} if method == "tail" else {}
-    return _diagnostic("ess", x, method=method, **options)
-
-
-def _diagnostic(name: str, x: Any, **options: Any) -> Any:
-    a = np.asarray(x, dtype=np.float64)
-    if a.ndim < 2 or a.shape[1] < 4:
-        raise ValueError(f"{name} needs shape (chains, draws, ...) with at least four draws; got {a.shape}.")
-    from arviz_stats.base import array_stats  # pyright: ignore[reportPrivateImportUsage]
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        out = np.asarray(getattr(array_stats, name)(a, chain_axis=0, draw_axis=1, **options))
-    return float(out) if out.ndim == 0 else out
 
 
 def is_datatree(tree: Any) -> bool:

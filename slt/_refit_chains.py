@@ -13,7 +13,7 @@ import numpy as np
 
 from slt import _many
 from slt._arrays import SltWarning
-from slt._arviz import ess, rhat
+from slt._mixing import ess, rhat
 from slt._sites import as_jax, check_observed, inspect, refuse_options
 from slt._target import Target, target
 from slt._work import progress

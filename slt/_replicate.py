@@ -97,12 +97,12 @@ def replicate(
     over the local devices, and over the processes that `jax.distributed` has joined: each calls `replicate` alike and
     gets all figures, which depend on neither number.
 
-    **Arguments:** `key`: a JAX key; data set r depends on it and on r alone. `model`: a `Triple` or a zoo's
-    `Specimen`. `n`: observations per data set, at least 3. `datasets`: $R$. `beta`: inverse temperature. `sampler`:
-    `None`, or a function `(key, data, beta=)` to draws by name `(chains, draws, ...)` that `vmap` can run, such as
-    `functools.partial(slt.samplers.gibbs.run, model=...)`. `free_energy`: whether to climb a ladder for $F_n$ too
-    (`slt.tempered_smc`, tenths of a second each). `store`: a folder; chunks are written there as they finish, and a run
-    that was killed goes on from them to the same figures.
+    **Arguments:** `key`: a JAX key; data set r depends on it and on r alone. `model`: a `Triple` or a zoo's `Specimen`;
+    pass the same object again and nothing is compiled again. `n`: observations per data set, at least 3. `datasets`:
+    $R$. `beta`: inverse temperature. `sampler`: `None`, or a function `(key, data, beta=)` to draws by name `(chains,
+    draws, ...)` that `vmap` can run, such as `functools.partial(slt.samplers.gibbs.run, model=...)`. `free_energy`:
+    whether to climb a ladder for $F_n$ too (`slt.tempered_smc`, tenths of a second each). `store`: a folder; chunks are
+    written there as they finish, and a run that was killed goes on from them to the same figures.
     **Returns:** `Replicated`. The generalization error is a sum over nodes where the truth has one dimension; else an
     average over 2000 new observations, with $p^*/q - 1$ as a control variate where model and truth have the same
     support, so that its expectation is zero.

@@ -1,9 +1,10 @@
-"""Long work: how many cores to use, when to show progress and how (floor 0)."""
+"""Long work: how many cores and how much memory there are, when to show progress and how (floor 0)."""
 
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 QUIET = 2.0  # seconds of silence: what ends before then needs no bar
@@ -12,6 +13,22 @@ QUIET = 2.0  # seconds of silence: what ends before then needs no bar
 def workers() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_memory() -> int | None:
+    """Bytes that could be taken without swapping; `None` where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def check_fits(wanted: int, what: str, instead: str) -> None:
+    """Raise `MemoryError` with both numbers before the system ends the process, which it would do without a word."""
+    there = free_memory()
+    if there is not None and wanted > there:
+        raise MemoryError(f"{what} takes {wanted / 1e9:.3g} GB, and {there / 1e9:.3g} GB are free. {instead}")
 
 
 def show_progress() -> bool:

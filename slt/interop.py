@@ -20,6 +20,7 @@ from slt._sites import (
     unmasked,
     without_support_warnings,
 )
+from slt._work import check_fits
 from slt.triple import Posterior, Triple, log_density
 
 __all__ = ["from_datatree", "log_lik", "to_datatree"]
@@ -181,6 +182,12 @@ def _rows(row: Callable[..., Any], draws: Mapping[str, Any], size: int, args: An
     """`row` of every draw in one compiled loop; tiles of draws bound the memory beside the result itself."""
     names, arrays = list(draws), list(draws.values())
     tile = max(1, min(len(arrays[0]), _TILE // max(size, 1)))
+    wide = not isinstance(arrays[0], jax.Array) or arrays[0].dtype.itemsize == 8
+    check_fits(
+        len(arrays[0]) * size * (8 if wide else 4),
+        f"the matrix of {len(arrays[0])} draws and {size} observations",
+        "Pass the log-likelihood as a function, tile by tile: slt.stream_criteria; or keep fewer draws.",
+    )
 
     def run(*arrays):
         w = dict(zip(names, arrays, strict=True))

@@ -13,7 +13,7 @@ from numpyro import handlers
 from numpyro.infer import MCMC, NUTS, init_to_feasible
 
 from slt._arrays import SltWarning, check_beta, check_log_lik
-from slt._arviz import ess, rhat
+from slt._mixing import ess, rhat
 from slt._sites import (
     Temper,
     as_jax,

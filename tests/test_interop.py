@@ -1,5 +1,7 @@
 """log_lik from models, triples, trees and arrays, against SciPy's densities; every refusal."""
 
+import os
+
 import arviz
 import jax
 import jax.numpy as jnp
@@ -14,7 +16,7 @@ from numpyro.contrib.control_flow import scan
 from numpyro.infer.reparam import LocScaleReparam
 from scipy import stats
 
-from slt import Triple, interop, log_lik
+from slt import Triple, _work, interop, log_lik
 from slt._arrays import as_arrays
 
 X = np.array([0.3, -1.2, 2.0, 0.7])
@@ -132,6 +134,25 @@ def test_memory_stays_bounded_by_tiles(draws, monkeypatch):
     assert "f64[7,4]" in text
     assert "f64[150,4]" in text
     np.testing.assert_allclose(log_lik(normal, draws, X), want, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("dtype", "bytes_each"), [(np.float64, 8), (np.float32, 4)])
+def test_a_matrix_larger_than_the_memory_is_refused_with_both_numbers(dtype, bytes_each, draws, monkeypatch):
+    # One byte too few, and just enough. Kills: bytes of the other precision, draws or observations left out, >= for >.
+    draws = {name: jnp.asarray(a, dtype) for name, a in draws.items()}
+    wanted = 150 * 4 * bytes_each
+    monkeypatch.setattr(_work, "free_memory", lambda: wanted - 1)
+    with pytest.raises(MemoryError, match=rf"150 draws .* 4 .* takes {wanted / 1e9:.3g} GB.*stream_crit"):
+        log_lik(normal, draws, X)
+    monkeypatch.setattr(_work, "free_memory", lambda: wanted)
+    assert log_lik(normal, draws, X).shape == (150, 4)
+
+
+def test_the_free_memory_is_some_of_what_there_is():
+    # Kills: pages or kilobytes for bytes.
+    there = _work.free_memory()
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert there is None or total / 1024 < there <= total
 
 
 def test_it_runs_under_jit(draws):

@@ -10,7 +10,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from slt import Triple, _hmc, _many
-from slt._arviz import ess
+from slt._mixing import ess
 from slt._target import target
 
 TRACED = []

@@ -16,7 +16,7 @@ import pytest
 from scipy import stats
 
 import slt
-from slt import SltWarning, Triple, _arviz, _work, nuts
+from slt import SltWarning, Triple, _mixing, _work, nuts
 from slt.posterior import Diagnostics
 
 X = np.array([-1.2, 0.3, 0.5, 1.1, -0.4, 2.0, 0.1, -0.7])
@@ -41,7 +41,7 @@ def closed_form(beta, prior_power=1.0):
 def mean_and_mcse(values, chains=4):
     """Mean of a function of the draws and its Monte Carlo standard error, by the effective sample size."""
     v = np.asarray(values, dtype=float)
-    return v.mean(), v.std() / np.sqrt(_arviz.ess(v.reshape(chains, -1), method="mean"))
+    return v.mean(), v.std() / np.sqrt(_mixing.ess(v.reshape(chains, -1), method="mean"))
 
 
 def assert_within_noise(values, want, not_this=None):
@@ -157,9 +157,9 @@ def test_diagnostics_are_those_of_the_chains_and_travel_to_arviz(key):
     assert set(fit.draws) == {"mu", "tau", "z", "theta"}
     assert set(fit.diagnostics.rhat) == {"mu", "tau", "z"}
     chains = np.asarray(fit.draws["z"]).reshape(2, 500, 8)
-    np.testing.assert_allclose(fit.diagnostics.rhat["z"], _arviz.rhat(chains))
+    np.testing.assert_allclose(fit.diagnostics.rhat["z"], _mixing.rhat(chains))
     np.testing.assert_allclose(
-        fit.diagnostics.ess["z"], np.minimum(_arviz.ess(chains), _arviz.ess(chains, method="tail"))
+        fit.diagnostics.ess["z"], np.minimum(_mixing.ess(chains), _mixing.ess(chains, method="tail"))
     )
     assert "2 chains x 500 draws" in repr(fit)
     tree = slt.to_datatree(fit)

@@ -10,7 +10,7 @@ import pytest
 from scipy import optimize, special, stats
 
 import slt
-from slt import SltWarning, Triple, _arviz, samplers
+from slt import SltWarning, Triple, _mixing, samplers
 from slt.samplers import _chains, gibbs, hmc, langevin, metropolis, parallel_tempering
 
 FRONTS = {
@@ -24,7 +24,7 @@ FRONTS = {
 def near(values, want, *, chains=4, at_most=np.inf):
     """Four standard errors by effective sample size (wrong once in 16,000 seeds), which must themselves be small."""
     v = np.asarray(values, dtype=float)
-    se = v.std() / np.sqrt(_arviz.ess(v.reshape(chains, -1), method="mean"))
+    se = v.std() / np.sqrt(_mixing.ess(v.reshape(chains, -1), method="mean"))
     assert abs(v.mean() - want) < 4 * se < 4 * at_most, f"{v.mean()} +- {se}, wanted {want}"
 
 

@@ -27,6 +27,9 @@ class Net(torch.nn.Module):
             return x @ self.w[0] @ self.w[1] @ self.w[2]
         if self.name.startswith("ReLU"):
             return torch.relu(x @ self.w[0]) @ self.w[1]
+        if self.name.startswith("attention"):
+            query, key, value = (x @ w for w in self.w[:3])
+            return (torch.softmax(query @ key.mT / 4, -1) @ value).mean(1) @ self.w[3]
         return torch.relu(torch.nn.functional.conv2d(x, self.w[0])).flatten(1) @ self.w[1]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from slt._arrays import check_beta
-from slt._arviz import ess
+from slt._mixing import ess
 from slt.energy.record import (
     FEW,
     HEAVY_TAIL,

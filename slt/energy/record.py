@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from slt._arrays import MeanSE, SltWarning
-from slt._arviz import MINIMUM_DRAWS, ess, psis
+from slt._arviz import MINIMUM_DRAWS, psis
+from slt._mixing import ess
 
 HEAVY_TAIL = 0.7  # Pareto k beyond which a mean of weights and its error are not to be trusted
 FEW = 50  # effective number of weights below which the error of their mean is itself unknown

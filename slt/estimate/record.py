@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from slt._arrays import MeanSE, SltWarning
-from slt._arviz import ess, rhat
+from slt._mixing import ess, rhat
 from slt.energy.record import check_finite, split
 
 RHAT, ESS = 1.05, 100  # of the sums nL_n(w) that an estimate is made of

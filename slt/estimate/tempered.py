@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from slt._arrays import SltWarning, check_beta
-from slt._arviz import ess
+from slt._mixing import ess
 from slt.energy import FreeEnergy, reweight
 from slt.energy.record import mean_and_se
 from slt.estimate.record import Estimate, Multiplicity, energies, finish, unmixed

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import stdtrit
 
-from slt._arviz import ess, rhat
+from slt._mixing import ess, rhat
 from slt.local.settings import Settings
 
 RHAT, ESS = 1.05, 100  # of all chains: an average with its own error wants less than the quantiles of a posterior do

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt._arrays import SltWarning, check_beta, check_log_lik
-from slt._arviz import ess, rhat
+from slt._mixing import ess, rhat
 from slt._nodes import check_key, check_whole
 from slt._target import Target, target
 from slt.interop import log_lik as log_lik_of
