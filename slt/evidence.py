@@ -3,22 +3,22 @@ r"""The free energy of any model in one call: two estimates, their errors, and w
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt import _climbs, _laplace, _modes, _smc
+from slt import _climbs, _cover, _laplace, _modes, _smc
 from slt._arrays import MeanSE, SltWarning, check_beta
 from slt._target import Target, target
-from slt.energy import FreeEnergy, bridge_sampling
+from slt.energy import FreeEnergy
 from slt.energy.record import pooled
 
 __all__ = ["Tempered", "free_energy", "tempered_smc"]
 
 ISLANDS = 16  # independent populations; their spread is the error
+SETTLE = 4  # rounds of moves at the last rung, before its draws are used; half as many where they only guide a proposal
 STUDENT = 1.0906  # two errors of 16 islands cover as often as two of a known error: t(15) at 95.4 % over 2
 AGREE = 5.0  # standard errors between the two estimates beyond which both are refused (a low mean also has a low error)
 
@@ -72,7 +72,7 @@ def tempered_smc(
     True
     """
     density, data = _prepare(key, model, args, kwargs, beta, particles)
-    climb = _climb(key, density, data, beta, particles)
+    climb = _climb(key, density, data, beta, particles, SETTLE)
     energy = _energy_of_islands(climb, beta)
     _warn(energy)
     rungs = int(climb.rungs) + 1
@@ -92,7 +92,7 @@ def free_energy(
     model: Any,
     *args: Any,
     beta: float = 1.0,
-    particles: int = 2048,
+    particles: int = 1024,
     method: str = "auto",
     **kwargs: Any,
 ) -> FreeEnergy:
@@ -138,28 +138,30 @@ def free_energy(
     if method == "auto" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):
         return _laplace.record(*fast)
     keys = jax.random.split(key, 4)
-    climb = _climb(keys[0], density, data, beta, particles)
+    climb = _climb(keys[0], density, data, beta, particles, SETTLE // 2)
     smc = _energy_of_islands(climb, beta)
     if not np.isfinite(smc.value):
         _warn(smc)
         return smc
-    bridge = _bridge(keys[1], density, data, beta, climb)
-    starts = _modes.starts(keys[2], density, data, climb, beta, ends)
-    modes = _modes.explore(keys[3], density, data, beta, starts)
-    value, se, agreement = pooled(smc, bridge)
-    method = f"tempered SMC and bridge sampling, {agreement:.1f} errors apart"
-    if not bridge.ok or _modes.several(modes, smc.log_evidence):
-        value, se, method = smc.value, smc.se, f"tempered SMC; bridge sampling is {agreement:.1f} errors away"
-    found = FreeEnergy(value, se, beta, method, smc.problems + bridge.problems)
+    other = _cover.second(keys[1], density, data, beta, climb)
+    starts = _modes.starts(keys[2], density, data, climb, beta)
+    ends = map(np.concatenate, zip(ends, _climbs.ends(density, data, beta, starts), strict=True))
+    modes = _modes.explore(keys[3], density, data, beta, tuple(ends), starts.std(0))
+    value, se, agreement = pooled(smc, other)
+    method = f"tempered SMC and {other.method}, {agreement:.1f} errors apart"
+    blind = other.method == "bridge sampling" and _modes.several(modes, smc.log_evidence)
+    if blind or not other.ok:
+        value, se, method = smc.value, smc.se, f"tempered SMC; {other.method} is {agreement:.1f} errors away"
+    found = FreeEnergy(value, se, beta, method, smc.problems + other.problems)
     refusals = _modes.missed(modes, found, climb, beta)
-    if not agreement < AGREE and bridge.ok and smc.ok:
+    if not agreement < AGREE and other.ok and smc.ok:
         refusals.append(
-            f"tempered SMC gives {smc.value:.3f} ± {smc.se:.3f} and bridge sampling {bridge.value:.3f} ± "
-            f"{bridge.se:.3f}, {agreement:.1f} standard errors apart: the particles are not draws from the posterior. "
+            f"tempered SMC gives {smc.value:.3f} ± {smc.se:.3f} and {other.method} {other.value:.3f} ± "
+            f"{other.se:.3f}, {agreement:.1f} standard errors apart: the particles are not draws from the posterior. "
             f"Use more (particles={4 * particles}), or reparametrize."
         )
     diagnostics = {
-        "estimates": {e.method: MeanSE(e.value, e.se) for e in (smc, bridge)},
+        "estimates": {e.method: MeanSE(e.value, e.se) for e in (smc, other)},
         "agreement": agreement,
         "modes": tuple(MeanSE(-m.log_evidence / beta, m.se / beta) for m in modes),
         "ladder": np.asarray(climb.betas[: int(climb.rungs) + 1]),
@@ -183,9 +185,9 @@ def _prepare(key: Any, model: Any, args: Any, kwargs: Any, beta: Any, particles:
     return target(model, args, kwargs)
 
 
-def _climb(key: Any, density: Target, data: Any, beta: float, particles: int) -> _smc.Climb:
+def _climb(key: Any, density: Target, data: Any, beta: float, particles: int, settle: int) -> _smc.Climb:
     at = jnp.asarray(beta, float)
-    return _smc.climb(key, density, data, at, islands=ISLANDS, particles=particles // ISLANDS)
+    return _smc.climb(key, density, data, at, islands=ISLANDS, particles=particles // ISLANDS, settle=settle)
 
 
 def _energy_of_islands(climb: _smc.Climb, beta: float) -> FreeEnergy:
@@ -218,31 +220,6 @@ def _energy_of_islands(climb: _smc.Climb, beta: float) -> FreeEnergy:
         )
     value = -(np.log(z.mean()) + log_z.max()) / beta
     return FreeEnergy(float(value), se / beta, beta, "tempered SMC", tuple(problems), {"rungs": rungs})
-
-
-@partial(jax.jit, static_argnames="density")
-def _normal_ratios(key: Any, density: Target, data: Any, beta: Any, climb: _smc.Climb) -> Any:
-    """Log ratios of the joint density to a normal fitted to half of the islands: at the other half, at its draws."""
-    d, half = density.dimension, ISLANDS // 2
-    fitted, met = climb.u[:half].reshape(-1, d), climb.u[half:].reshape(-1, d)
-    mean, chol = fitted.mean(0), _smc.cholesky(fitted, climb.chol)
-
-    def log_q(z):
-        return -0.5 * (z**2).sum(1) - jnp.log(jnp.diagonal(chol)).sum() - 0.5 * d * jnp.log(2 * jnp.pi)
-
-    z = jax.random.normal(key, (2 * len(met), d), met.dtype)
-    log_prior, log_lik = _smc.evaluate(density, data, mean + z @ chol.T, values=True)
-    new = log_prior + beta * log_lik - log_q(z)
-    at_draws = jax.scipy.linalg.solve_triangular(chol, (met - mean).T, lower=True).T
-    joint = (climb.log_prior + beta * climb.log_lik)[half:].ravel()
-    return joint - log_q(at_draws), jnp.where(jnp.isnan(new), -jnp.inf, new)
-
-
-def _bridge(key: Any, density: Target, data: Any, beta: float, climb: _smc.Climb) -> FreeEnergy:
-    at_draws, at_proposals = _normal_ratios(key, density, data, beta, climb)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SltWarning)  # its problems travel in the record
-        return bridge_sampling(at_draws, at_proposals, beta=beta, chains=ISLANDS // 2)
 
 
 def _warn(energy: FreeEnergy) -> None:
