@@ -6,6 +6,7 @@ weight below a multiple of the likelihood. Importance sampling from the mixture 
 Hamiltonian chains to the Student distribution another. Whatever looks wrong is answered by `None`.
 """
 
+import dataclasses
 import warnings
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,7 +21,6 @@ from slt._arrays import MeanSE, SltWarning
 from slt._climbs import Climbs
 from slt._modes import FREEDOM, log_student
 from slt.energy import FreeEnergy, bridge_sampling, importance_sampling
-from slt.energy.ratio import stratified
 from slt.energy.record import pooled
 
 PILOT, CHAINS, ROUNDS = 512, 256, 2  # proposals to adapt to; Hamiltonian chains and how often they move
@@ -109,7 +109,7 @@ def estimates(key: Any, target: Any, data: Any, beta: float, top: Climbs) -> tup
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SltWarning)  # what it would warn of is refused here
-        first = stratified(importance_sampling(found.importance, beta=beta), found.importance, STRATA)
+        first = _by_strata(importance_sampling(found.importance, beta=beta), found.importance)
         second = bridge_sampling(found.chains, found.proposals, beta=beta)
     weights = [np.exp(r - r.max()) for r in (found.importance, found.proposals)]
     good = (
@@ -123,6 +123,14 @@ def estimates(key: Any, target: Any, data: Any, beta: float, top: Climbs) -> tup
         and found.chains.max() < found.proposals.max() + HIGHER
     )
     return (first, second) if good else None
+
+
+def _by_strata(found: FreeEnergy, log_w: np.ndarray) -> FreeEnergy:
+    """With the error of a mixture whose components have each their number of draws, not a random one."""
+    w = np.exp(log_w - log_w.max())
+    parts = np.split(w, np.cumsum(STRATA)[:-1])
+    se = np.sqrt(sum(len(p) * p.var(ddof=1) for p in parts)) / w.sum()
+    return dataclasses.replace(found, se=float(se) / found.beta)
 
 
 def record(a: FreeEnergy, b: FreeEnergy) -> FreeEnergy:

@@ -111,11 +111,6 @@ def starts(key: Any, target: Any, data: Any, climb: Any, beta: float) -> np.ndar
     return np.concatenate([u[best], u[some], np.asarray(_from_prior(key, target, data))])
 
 
-def several(modes: list[Mode], log_z: float) -> bool:
-    """Whether two modes hold mass: how many particles each got is then in the error of their ladder alone."""
-    return sum(m.log_evidence - log_z > np.log(MISSED) for m in modes) > 1
-
-
 def missed(modes: list[Mode], found: FreeEnergy, climb: Any, beta: float) -> list[str]:
     """A sentence if a mode holds mass that the particles do not."""
     log_z, energy = found.log_evidence, -np.asarray(climb.log_lik).ravel()

@@ -15,6 +15,7 @@ from jax.scipy.special import logsumexp
 
 RUNGS = 256  # at most
 SHARE = 0.6  # of the particles that the weights of one step are worth
+SETTLE = 4  # rounds of moves at the last rung, before its draws are used
 MOVES, LEAPFROGS = 2, 3  # Hamiltonian moves of a rung, and steps of each
 ACCEPTANCE = 0.8  # to which the step size adapts
 TILE = 2**22  # numbers that one evaluation of all particles may hold
@@ -36,9 +37,9 @@ class Climb(NamedTuple):
     chol: Any
 
 
-@partial(jax.jit, static_argnames=("target", "islands", "particles", "settle"))
-def climb(key: Any, target: Any, data: Any, beta: Any, *, islands: int, particles: int, settle: int) -> Climb:
-    """Run the ladder from 0 to `beta`, with `settle` rounds of moves at the last rung, before its draws are used."""
+@partial(jax.jit, static_argnames=("target", "islands", "particles"))
+def climb(key: Any, target: Any, data: Any, beta: Any, *, islands: int, particles: int) -> Climb:
+    """Run the ladder from 0 to `beta`."""
     key, key_prior = jax.random.split(key)
     flat = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key_prior, islands * particles))
     log_prior, log_lik = evaluate(target, data, flat, values=True)
@@ -61,7 +62,7 @@ def climb(key: Any, target: Any, data: Any, beta: Any, *, islands: int, particle
 
     def unfinished(state):
         climb, _ = state
-        return (climb.settled < settle) & (climb.rungs < RUNGS)
+        return (climb.settled < SETTLE) & (climb.rungs < RUNGS)
 
     def rung(state):
         c, key = state

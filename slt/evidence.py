@@ -18,7 +18,6 @@ from slt.energy.record import pooled
 __all__ = ["Tempered", "free_energy", "tempered_smc"]
 
 ISLANDS = 16  # independent populations; their spread is the error
-SETTLE = 4  # rounds of moves at the last rung, before its draws are used; half as many where they only guide a proposal
 STUDENT = 1.0906  # two errors of 16 islands cover as often as two of a known error: t(15) at 95.4 % over 2
 AGREE = 5.0  # standard errors between the two estimates beyond which both are refused (a low mean also has a low error)
 
@@ -72,7 +71,7 @@ def tempered_smc(
     True
     """
     density, data = _prepare(key, model, args, kwargs, beta, particles)
-    climb = _climb(key, density, data, beta, particles, SETTLE)
+    climb = _climb(key, density, data, beta, particles)
     energy = _energy_of_islands(climb, beta)
     _warn(energy)
     rungs = int(climb.rungs) + 1
@@ -105,16 +104,16 @@ def free_energy(
     holds the mode, wide surroundings of it and the prior, must agree with bridge sampling. Where anything speaks
     against that, the posterior is tempered.
 
-    Then sequential Monte Carlo from the prior has one estimate, bridge sampling from its particles another. Modes are
-    sought by climbs from draws of the prior and from the particles, and the mass around each is measured. Where
-    particles of the prior never meet a mode that holds mass, the posterior jumps along $\beta$ (a first-order
-    transition), and tempering is wrong by nats at any budget. What no climb finds, no method sees: a needle without
-    slopes, or one that hides on the slope of a hill a hundred times as wide (there both ways were wrong by the needle's
-    mass, many times their error, in about half of the runs with two parameters). Where two modes hold mass, the error
-    is that of the tempering, because the bridge does not see how they were shared out. With chains at hand,
-    `free_energy_from` is right for what they have visited.
+    Then sequential Monte Carlo from the prior has one estimate, bridge sampling between its particles and a mixture of
+    Student distributions that covers them another. Modes are sought by climbs from draws of the prior and from the
+    particles, and the mass around each is measured. Where particles of the prior never meet a mode that holds mass, the
+    posterior jumps along $\beta$ (a first-order transition), and tempering is wrong by nats at any budget. What no
+    climb finds, no method sees: a needle without slopes, or one that hides on the slope of a hill a hundred times as
+    wide (there both ways were wrong by the needle's mass, many times their error, in about half of the runs with two
+    parameters). With chains at hand, `free_energy_from` is right for what they have visited.
 
-    **Arguments:** as in `tempered_smc`. `method`: `"auto"`, or `"tempered"` to leave out the fast way.
+    **Arguments:** as in `tempered_smc`; half as many `particles`, because the bridge carries the precision. `method`:
+    `"auto"`, or `"tempered"` to leave out the fast way.
     **Returns:** `FreeEnergy`: the mean of the two estimates, weighted by their precision; `diagnostics` has `estimates`
     by method, `agreement` (their difference in standard errors) and, if tempered, `modes` (the masses around modes)
     and `ladder`. If the two contradict each other, or a mode was missed, `value` and `se` are `nan`, and `problems`
@@ -138,30 +137,29 @@ def free_energy(
     if method == "auto" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):
         return _laplace.record(*fast)
     keys = jax.random.split(key, 4)
-    climb = _climb(keys[0], density, data, beta, particles, SETTLE // 2)
+    climb = _climb(keys[0], density, data, beta, particles)
     smc = _energy_of_islands(climb, beta)
     if not np.isfinite(smc.value):
         _warn(smc)
         return smc
-    other = _cover.second(keys[1], density, data, beta, climb)
+    bridge = _cover.bridge(keys[1], density, data, beta, climb)
     starts = _modes.starts(keys[2], density, data, climb, beta)
     ends = map(np.concatenate, zip(ends, _climbs.ends(density, data, beta, starts), strict=True))
     modes = _modes.explore(keys[3], density, data, beta, tuple(ends), starts.std(0))
-    value, se, agreement = pooled(smc, other)
-    method = f"tempered SMC and {other.method}, {agreement:.1f} errors apart"
-    blind = other.method == "bridge sampling" and _modes.several(modes, smc.log_evidence)
-    if blind or not other.ok:
-        value, se, method = smc.value, smc.se, f"tempered SMC; {other.method} is {agreement:.1f} errors away"
-    found = FreeEnergy(value, se, beta, method, smc.problems + other.problems)
+    value, se, agreement = pooled(smc, bridge)
+    method = f"tempered SMC and bridge sampling, {agreement:.1f} errors apart"
+    if not bridge.ok:
+        value, se, method = smc.value, smc.se, f"tempered SMC; bridge sampling is {agreement:.1f} errors away"
+    found = FreeEnergy(value, se, beta, method, smc.problems + bridge.problems)
     refusals = _modes.missed(modes, found, climb, beta)
-    if not agreement < AGREE and other.ok and smc.ok:
+    if not agreement < AGREE and bridge.ok and smc.ok:
         refusals.append(
-            f"tempered SMC gives {smc.value:.3f} ± {smc.se:.3f} and {other.method} {other.value:.3f} ± "
-            f"{other.se:.3f}, {agreement:.1f} standard errors apart: the particles are not draws from the posterior. "
+            f"tempered SMC gives {smc.value:.3f} ± {smc.se:.3f} and bridge sampling {bridge.value:.3f} ± "
+            f"{bridge.se:.3f}, {agreement:.1f} standard errors apart: the particles are not draws from the posterior. "
             f"Use more (particles={4 * particles}), or reparametrize."
         )
     diagnostics = {
-        "estimates": {e.method: MeanSE(e.value, e.se) for e in (smc, other)},
+        "estimates": {e.method: MeanSE(e.value, e.se) for e in (smc, bridge)},
         "agreement": agreement,
         "modes": tuple(MeanSE(-m.log_evidence / beta, m.se / beta) for m in modes),
         "ladder": np.asarray(climb.betas[: int(climb.rungs) + 1]),
@@ -179,15 +177,15 @@ def _prepare(key: Any, model: Any, args: Any, kwargs: Any, beta: Any, particles:
     check_beta(beta)
     if not isinstance(particles, int | np.integer) or particles < 32 * ISLANDS or particles % ISLANDS:
         raise ValueError(
-            f"particles must be a multiple of {ISLANDS}, at least {32 * ISLANDS}; got {particles!r}. The default, "
-            "2048, serves models of up to some tens of parameters."
+            f"particles must be a multiple of {ISLANDS}, at least {32 * ISLANDS}; got {particles!r}. The default "
+            "serves models of up to some tens of parameters."
         )
     return target(model, args, kwargs)
 
 
-def _climb(key: Any, density: Target, data: Any, beta: float, particles: int, settle: int) -> _smc.Climb:
+def _climb(key: Any, density: Target, data: Any, beta: float, particles: int) -> _smc.Climb:
     at = jnp.asarray(beta, float)
-    return _smc.climb(key, density, data, at, islands=ISLANDS, particles=particles // ISLANDS, settle=settle)
+    return _smc.climb(key, density, data, at, islands=ISLANDS, particles=particles // ISLANDS)
 
 
 def _energy_of_islands(climb: _smc.Climb, beta: float) -> FreeEnergy:

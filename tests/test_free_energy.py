@@ -62,7 +62,8 @@ def test_errors_are_small_and_nothing_is_refused_without_need(runs):
     for (name, beta), found in runs.items():
         truth = -TARGETS[name].log_evidence(beta) / beta
         assert all(f.ok for f in found), (name, beta)
-        assert beta * np.sqrt(np.mean([(f.value - truth) ** 2 for f in found])) < {"regression": 0.01}.get(name, 0.03)
+        # The ladder alone has 0.18 (regression), 0.04 (normal mean) and 0.03 (singular).
+        assert beta * np.sqrt(np.mean([(f.value - truth) ** 2 for f in found])) < 0.02, (name, beta)
         if_one_mode = [f for f in found if len(f.diagnostics["modes"]) == 1]
         assert name == "singular" or len(if_one_mode) == SEEDS
         for f in if_one_mode:
@@ -152,7 +153,6 @@ def test_modes_that_carry_mass_are_all_counted():
     found = free_energy(jax.random.key(4), two_means, x)
     assert found.ok
     assert abs(found.value + exact.log_evidence) < 4 * found.se < 0.3
-    assert found.se == found.diagnostics["estimates"]["tempered SMC"].se  # that of the bridge knows only its particles
 
 
 DIMENSION = 20

@@ -1,7 +1,5 @@
 r"""Free energy from ratios of the joint density and a normalized proposal: importance and bridge sampling."""
 
-import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -107,14 +105,6 @@ def bridge_sampling(at_draws: Any, at_proposals: Any, *, beta: float = 1.0, chai
     diagnostics = {"overlap": overlap, "ess": effective}
     value, se = log_z + shift, float(np.sqrt(variance))
     return estimate(-value / beta, se / beta, beta, "bridge sampling", problems, diagnostics)
-
-
-def stratified(found: FreeEnergy, log_w: np.ndarray, counts: Sequence[int]) -> FreeEnergy:
-    """With the error of a mixture whose components have each their number of draws, not a random one."""
-    w = np.exp(log_w - log_w.max())
-    parts = np.split(w, np.cumsum(counts)[:-1])
-    se = np.sqrt(sum(len(p) * p.var(ddof=1) for p in parts)) / w.sum()
-    return dataclasses.replace(found, se=float(se) / found.beta)
 
 
 def _check_ratio(values: Any, name: str, least: int) -> np.ndarray:
