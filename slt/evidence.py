@@ -17,7 +17,7 @@ from slt.energy.record import pooled
 
 __all__ = ["Tempered", "free_energy", "tempered_smc"]
 
-ISLANDS = 16  # independent populations; their spread is the error
+ISLANDS, PARTICLES = 16, 2048  # independent populations; their spread is the error; particles in all of them
 STUDENT = 1.0906  # two errors of 16 islands cover as often as two of a known error: t(15) at 95.4 % over 2
 AGREE = 5.0  # standard errors between the two estimates beyond which both are refused (a low mean also has a low error)
 
@@ -45,7 +45,7 @@ class Tempered:
 
 
 def tempered_smc(
-    key: jax.Array, model: Any, *args: Any, beta: float = 1.0, particles: int = 2048, **kwargs: Any
+    key: jax.Array, model: Any, *args: Any, beta: float = 1.0, particles: int = PARTICLES, **kwargs: Any
 ) -> Tempered:
     r"""Free energy by tempered sequential Monte Carlo, from draws of the prior to the posterior at $\beta$.
 
@@ -72,7 +72,7 @@ def tempered_smc(
     """
     density, data = _prepare(key, model, args, kwargs, beta, particles)
     climb = _climb(key, density, data, beta, particles)
-    energy = _energy_of_islands(climb, beta)
+    energy = energy_of_islands(climb, beta)
     _warn(energy)
     rungs = int(climb.rungs) + 1
     flat = climb.u.reshape(-1, density.dimension)
@@ -91,7 +91,7 @@ def free_energy(
     model: Any,
     *args: Any,
     beta: float = 1.0,
-    particles: int = 1024,
+    particles: int = PARTICLES // 2,
     method: str = "auto",
     **kwargs: Any,
 ) -> FreeEnergy:
@@ -138,14 +138,15 @@ def free_energy(
         return _laplace.record(*fast)
     keys = jax.random.split(key, 4)
     climb = _climb(keys[0], density, data, beta, particles)
-    smc = _energy_of_islands(climb, beta)
+    smc = energy_of_islands(climb, beta)
     if not np.isfinite(smc.value):
         _warn(smc)
         return smc
     bridge = _cover.bridge(keys[1], density, data, beta, climb)
     starts = _modes.starts(keys[2], density, data, climb, beta)
-    ends = map(np.concatenate, zip(ends, _climbs.ends(density, data, beta, starts), strict=True))
-    modes = _modes.explore(keys[3], density, data, beta, tuple(ends), starts.std(0))
+    more = _climbs.ends(density, data, beta, starts)
+    ends = np.concatenate([ends[0], more[0]]), np.concatenate([ends[1], more[1]])
+    modes = _modes.explore(keys[3], density, data, beta, ends, starts.std(0))
     value, se, agreement = pooled(smc, bridge)
     method = f"tempered SMC and bridge sampling, {agreement:.1f} errors apart"
     if not bridge.ok:
@@ -188,7 +189,7 @@ def _climb(key: Any, density: Target, data: Any, beta: float, particles: int) ->
     return _smc.climb(key, density, data, at, islands=ISLANDS, particles=particles // ISLANDS)
 
 
-def _energy_of_islands(climb: _smc.Climb, beta: float) -> FreeEnergy:
+def energy_of_islands(climb: _smc.Climb, beta: float) -> FreeEnergy:
     """The mean of the evidences of the islands, and the error of that mean from their spread."""
     rungs = int(climb.rungs)
     log_z = np.asarray(climb.log_evidence[rungs], dtype=np.float64)
