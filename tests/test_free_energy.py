@@ -362,11 +362,13 @@ def test_the_fast_way_covers_the_truth_and_is_taken():
 
 
 def test_every_gate_of_the_fast_way_closes_alone(monkeypatch):
-    # Log ratios of two normals that are near each other, Z = 1, which all gates let through; then one thing at a time is
-    # wrong. Kills: any of these gates left out (each alone lets its case through).
+    # Log ratios of two normals that are near each other, Z = 1, which all gates let through; then one thing at a time
+    # is wrong. Kills: any of these gates left out (each alone lets its case through).
     rng, s = np.random.default_rng(0), 0.1
     sizes = sum(_laplace.STRATA), _laplace.STRATA[0], _laplace.CHAINS
-    mixed, proposals, chains = (s * rng.normal(size=n) + sign * s**2 / 2 for n, sign in zip(sizes, (-1, -1, 1)))
+    mixed, proposals, chains = (
+        s * rng.normal(size=n) + sign * s**2 / 2 for n, sign in zip(sizes, (-1, -1, 1), strict=True)
+    )
     clean = _laplace.Fit(mixed, np.zeros(sizes[0], bool), proposals, chains)
     heavy, high = proposals.copy(), chains.copy()
     heavy[0] = np.log(0.03 * len(heavy))
