@@ -25,7 +25,7 @@ import slt
 from benchmarks.energy_models import TARGETS
 from benchmarks.peer import Peer
 from benchmarks.table import quick, race, report
-from slt.samplers import parallel_tempering
+from slt import _hmc
 
 SEEDS = 5 if quick() else 20
 FEW = 2 if quick() else 5  # of the other methods, some of which compile each time
@@ -105,6 +105,26 @@ def laplace_ratios(name: str) -> Callable[[Any], Any]:
     return ratios
 
 
+def ladder_draws(name: str) -> Callable[[Any, Any], Any]:
+    """Log-likelihoods of draws from the prior and of four Hamiltonian chains at every other rung, all side by side."""
+    target = TARGETS[name]
+
+    def draws(key, betas):
+        def chains(key, beta):
+            key_start, key_chains = jax.random.split(key)
+            start = jax.vmap(target.draw_prior)(jax.random.split(key_start, 4))
+            joint = lambda u: target.log_prior(u) + beta * target.log_lik(u)  # noqa: E731
+            return _hmc.chains(key_chains, joint, start, warmup=300, draws=500)[0]
+
+        key_prior, key_chains = jax.random.split(key)
+        prior = jax.vmap(target.draw_prior)(jax.random.split(key_prior, 4 * 500)).reshape(1, 4, 500, -1)
+        u = jax.vmap(chains)(jax.random.split(key_chains, len(betas) - 1), betas[1:])
+        u = jnp.concatenate([prior, u])
+        return jax.lax.map(target.log_lik, u.reshape(-1, u.shape[-1]), batch_size=1000).reshape(u.shape[:-1])
+
+    return draws
+
+
 def other_methods(name: str) -> dict[str, Calls]:
     """Every other method, from draws of its own."""
     model, data = MODELS[name], tuple(map(jnp.asarray, TARGETS[name].data))
@@ -117,16 +137,19 @@ def other_methods(name: str) -> dict[str, Calls]:
     def nuts(seed, beta=1.0):
         return slt.nuts(jax.random.key(seed), model, *data, beta=beta, draws=500)
 
+    climb, betas = jax.jit(ladder_draws(name)), slt.energy.power_ladder(32)
+
     def ladder(seed, estimator):
-        found = parallel_tempering.sample(jax.random.key(seed), model, *data, draws=500, rungs=16)
-        return estimator(found.log_lik, found.betas)
+        return estimator(climb(jax.random.key(seed), jnp.asarray(betas)), betas)
 
     calls = {
         "importance sampling from a Laplace fit": laplace,
         "slt.nuts, then bridge sampling": lambda s: slt.free_energy_from(jax.random.key(s), model, nuts(s), *data),
         "slt.tempered_smc": lambda s: slt.tempered_smc(jax.random.key(s), model, *data).free_energy,
-        "16 rungs of parallel tempering, stepping stone": lambda s: ladder(s, slt.energy.stepping_stone),
-        "the same, thermodynamic integration": lambda s: ladder(s, slt.energy.thermodynamic_integration),
+        "chains at 32 temperatures, stepping stone": lambda s: ladder(s, slt.energy.stepping_stone),
+        "chains at 32 temperatures, thermodynamic integration": lambda s: ladder(
+            s, slt.energy.thermodynamic_integration
+        ),
         "slt.nuts at 1/log n, WBIC": lambda s: slt.energy.wbic(nuts(s, beta).log_lik, beta=beta, chains=4),
     }
     return {who: Calls(one, lambda found: -found.value) for who, one in calls.items()}
