@@ -1,8 +1,8 @@
 r"""A proposal that covers what particles found: the second estimate beside tempering (floor 3).
 
-Six Student distributions, fitted to half of the islands by expectation and maximization and once more to draws of their
-own with their weights, follow labels, branches and bends that one normal does not; wide draws and draws from the prior
-surround them. The weights have corrected how the particles were shared out among the modes that they met, so that
+Up to six Student distributions, fitted to half of the islands by expectation and maximization and once more to draws of
+their own with their weights, follow labels, branches and bends that one normal does not; wide draws and draws from the
+prior surround them. The weights have corrected how the particles were shared out among the modes that they met, so that
 bridge sampling to the other half of the islands hardly depends on it.
 """
 
@@ -20,6 +20,7 @@ from slt._arrays import SltWarning
 from slt._modes import FREEDOM, log_student
 from slt.energy import FreeEnergy, bridge_sampling
 
+EACH = 10  # draws' worth per parameter that each part is fitted to, at least
 PARTS, FIRST, AGAIN = 6, 20, 5  # Student distributions; rounds of their fit to particles, and to weighted draws
 STRATA, WIDE = (1664, 192, 192), 3.0  # draws from them, from around all of them, this much wider, and from the prior
 
@@ -62,12 +63,14 @@ def ratios(key: Any, target: Any, data: Any, beta: Any, climb: _smc.Climb) -> tu
         return z, ratio(parts, z, *_smc.evaluate(target, data, u, values=True))
 
     keys, z = jax.random.split(key), whiten(fitted)
-    mean = z[np.linspace(0, len(z) - 1, PARTS).astype(int)]
-    parts = mean, jnp.tile(jnp.eye(d, dtype=z.dtype), (PARTS, 1, 1)), jnp.full(PARTS, -np.log(PARTS), z.dtype)
+    count = int(np.clip(len(z) // (EACH * d), 1, PARTS))
+    mean = z[np.linspace(0, len(z) - 1, count).astype(int)]
+    parts = mean, jnp.tile(jnp.eye(d, dtype=z.dtype), (count, 1, 1)), jnp.full(count, -np.log(count), z.dtype)
     parts = fit(z, jnp.full(len(z), 1 / len(z), z.dtype), parts, FIRST)
     z, r = draw(keys[0], parts)
-    again = fit(z, jax.nn.softmax(r), parts, AGAIN)
-    fine = jnp.array([jnp.isfinite(a).all() for a in again]).all()
+    weights = jax.nn.softmax(r)
+    again = fit(z, weights, parts, AGAIN)
+    fine = jnp.array([jnp.isfinite(a).all() for a in again]).all() & ((weights**2).sum() * EACH * d < 1)
     parts = jax.tree.map(lambda a, b: jnp.where(fine, a, b), again, parts)
     at_draws = ratio(parts, whiten(met), climb.log_prior[half:].ravel(), climb.log_lik[half:].ravel())
     return at_draws, draw(keys[1], parts)[1]
@@ -88,7 +91,7 @@ def fit(z: Any, weights: Any, parts: tuple[Any, Any, Any], rounds: int) -> tuple
         away = jnp.sqrt(weight).T[:, :, None] * (z - mean[:, None])
         scale = away.mT @ away + 0.1 * pseudo * jnp.eye(d, dtype=z.dtype)
         chol = jnp.linalg.cholesky(scale / (share + pseudo)[:, None, None])
-        return mean, chol, jnp.log((share + one) / (1 + PARTS * one))
+        return mean, chol, jnp.log((share + one) / (1 + len(mean) * one))
 
     return jax.lax.fori_loop(0, rounds, round_, parts)
 
