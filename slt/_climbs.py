@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import optimize
 
 from slt import _smc
 
 STARTS, ROUND, STEPS = 1024, 64, 100  # climbs, those by Newton by the round; steps of each of those at most
 NEAR, AROUND, QUICK = 256, 2.0, 8  # climbs from around the mode, how far around; steps with its curvature at most
-ARRIVED = 1e-8  # nats to be gained by a further step
+ARRIVED, ROUNDING = 1e-8, 4  # nats to be gained by a further step; as a multiple of the rounding of the height
 LARGEST = 64  # parameters, beyond which the curvature costs more than the tempering
 ONE = 0.1  # squared distance, by the curvature, within which two ends are the same
 
@@ -35,9 +36,13 @@ def newton(loss: Any, start: Any, spread: Any) -> Climbs:
     def look(u):
         return loss(u), jax.grad(loss)(u), jax.hessian(loss)(u)
 
+    def rest(value):
+        """The gain of a further step that does not matter, or that rounding hides."""
+        return jnp.maximum(ARRIVED, ROUNDING * jnp.finfo(start.dtype).eps * jnp.abs(value))
+
     def unfinished(state):
         _, (value, _, _), _, gain, k = state
-        return (k < STEPS) & (gain > ARRIVED) & jnp.isfinite(value)
+        return (k < STEPS) & (gain > rest(value)) & jnp.isfinite(value)
 
     def step(state):
         u, at, damping, gain, k = state
@@ -55,7 +60,7 @@ def newton(loss: Any, start: Any, spread: Any) -> Climbs:
     dtype = start.dtype
     state = (start, look(start), jnp.asarray(1e-3, dtype), jnp.asarray(jnp.inf, dtype), 0)
     u, (value, _, curvature), _, gain, _ = jax.lax.while_loop(unfinished, step, state)
-    return Climbs(u, value, curvature, jnp.isfinite(value) & (gain <= ARRIVED))
+    return Climbs(u, value, curvature, jnp.isfinite(value) & (gain <= rest(value)))
 
 
 @partial(jax.jit, static_argnames="target")
@@ -110,11 +115,11 @@ def _loss(target, data, beta, u):
     return -(target.log_prior(u, data) + beta * target.log_lik(u, data))
 
 
-def search(key: Any, target: Any, data: Any, beta: float) -> tuple[Climbs | None, np.ndarray]:
-    """The one place where all climbs ended, `None` if there are several; and the ends of the climbs."""
+def search(key: Any, target: Any, data: Any, beta: float) -> tuple[Climbs | None, tuple[np.ndarray, np.ndarray]]:
+    """The one place where all climbs ended, `None` if there are several; and the ends of the climbs with heights."""
     d = target.dimension
     if d > LARGEST:
-        return None, np.zeros((0, d))
+        return None, (np.zeros((0, d)), np.zeros(0))
     at = jnp.asarray(beta, float)
     key_prior, key_near = jax.random.split(key)
     starts, spread = draws_of_prior(key_prior, target, data)
@@ -137,7 +142,31 @@ def search(key: Any, target: Any, data: Any, beta: float) -> tuple[Climbs | None
     return Climbs(*(a[0] for a in tops[0])), _ends(tops[:1])
 
 
-def _ends(tops: list[Climbs]) -> np.ndarray:
-    """The ends of climbs that arrived, the highest first."""
-    ends, values, arrived = (np.concatenate([getattr(t, name) for t in tops]) for name in ("end", "value", "arrived"))
-    return ends[arrived][np.argsort(values[arrived])]
+def ends(target: Any, data: Any, beta: float, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where climbs from `starts` arrive, and how high; by gradients alone where there are many parameters."""
+    starts = starts[np.isfinite(starts).all(1)] if np.isfinite(starts).all(1).any() else np.zeros_like(starts)
+    spread, at = np.maximum(starts.std(0), 1e-12), jnp.asarray(beta, float)
+    if starts.shape[1] <= LARGEST:
+        return _ends([Climbs(*map(np.asarray, climbs(target, data, at, starts, spread)))])
+
+    def loss(z):
+        value, gradient = _slope(target, data, at, jnp.asarray(z * spread, starts.dtype))
+        if not np.isfinite(value):
+            return 1e300, np.zeros_like(z)
+        return float(value), spread * np.nan_to_num(np.asarray(gradient, dtype=np.float64), posinf=1e30, neginf=-1e30)
+
+    tops = [optimize.minimize(loss, u / spread, jac=True, method="L-BFGS-B") for u in starts]
+    return np.array([t.x * spread for t in tops if t.fun < 1e299]).reshape(-1, starts.shape[1]), np.array(
+        [-t.fun for t in tops if t.fun < 1e299]
+    )
+
+
+@partial(jax.jit, static_argnames="target")
+def _slope(target, data, beta, u):
+    return jax.value_and_grad(partial(_loss, target, data, beta))(u)
+
+
+def _ends(tops: list[Climbs]) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of climbs that arrived, and their heights."""
+    found, values, arrived = (np.concatenate([getattr(t, name) for t in tops]) for name in ("end", "value", "arrived"))
+    return found[arrived], -values[arrived]

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import optimize
 
 from slt.energy import FreeEnergy
 from slt.energy.record import effective_weights, pareto_k
@@ -32,14 +31,6 @@ class Mode(NamedTuple):
     ess: float
     pareto_k: float
     energy: np.ndarray
-
-
-@partial(jax.jit, static_argnames="target")
-def _descent(target, data, beta, u):
-    def loss(u):
-        return -(target.log_prior(u, data) + beta * target.log_lik(u, data))
-
-    return jax.value_and_grad(loss)(u)
 
 
 @partial(jax.jit, static_argnames="target")
@@ -78,31 +69,15 @@ def log_student(square: Any, log_det: Any, d: int) -> Any:
     return constant - log_det - (FREEDOM + d) / 2 * jnp.log1p(square / FREEDOM)
 
 
-def explore(key: Any, target: Any, data: Any, beta: float, starts: np.ndarray) -> list[Mode]:
-    """Climb from the starts, and measure the mass around the highest distinct modes."""
-
-    spread = np.maximum(starts.std(0), 1e-12)
-
-    def loss(z):
-        value, gradient = _descent(target, data, beta, jnp.asarray(z * spread, starts.dtype))
-        if not np.isfinite(value):
-            return 1e300, np.zeros_like(z)
-        return float(value), spread * np.nan_to_num(np.asarray(gradient, dtype=np.float64), posinf=1e30, neginf=-1e30)
-
-    found = []
-    for start in starts:
-        if np.isfinite(start).all():
-            best = optimize.minimize(loss, start / spread, jac=True, method="L-BFGS-B")
-            if best.fun < 1e299:
-                found.append((best.fun, best.x * spread))
-    found.sort(key=lambda mode: mode[0])
-    modes: list[Mode] = []
-    for value, at in found:
-        if len(modes) == KEPT or value > found[0][0] + 30:
+def explore(key: Any, target: Any, data: Any, beta: float, ends: tuple[Any, Any], spread: np.ndarray) -> list[Mode]:
+    """The mass around the highest distinct ends of climbs, given with their heights."""
+    spread, modes = np.maximum(spread, 1e-12), []
+    for i in np.argsort(ends[1])[::-1]:
+        if len(modes) == KEPT or ends[1][i] < ends[1].max() - 30:
             break
-        if all(np.abs((at - m.at) / spread).max() > 0.05 for m in modes):
+        if all(np.abs((ends[0][i] - m.at) / spread).max() > 0.05 for m in modes):
             key, key_mode = jax.random.split(key)
-            modes.append(_measure(key_mode, target, data, beta, at, spread))
+            modes.append(_measure(key_mode, target, data, beta, ends[0][i], spread))
     return modes
 
 
@@ -127,24 +102,13 @@ def _measure(key: Any, target: Any, data: Any, beta: float, at: np.ndarray, spre
     return Mode(at, chol, log_evidence, se, effective_weights(ratio), pareto_k(ratio[alive]), -log_lik[chosen])
 
 
-def starts(key: Any, target: Any, data: Any, climb: Any, beta: float, ends: np.ndarray) -> np.ndarray:
-    """Where climbs begin: the highest particles, some others, draws from the prior, and ends of earlier climbs."""
+def starts(key: Any, target: Any, data: Any, climb: Any, beta: float) -> np.ndarray:
+    """Where climbs begin: the highest particles, some others, and draws from the prior."""
     u = np.asarray(climb.u.reshape(-1, target.dimension))
     height = np.asarray(climb.log_prior + beta * climb.log_lik).ravel()
     best = np.argsort(height)[::-1][:STARTS]
     some = np.linspace(0, len(u) - 1, STARTS).astype(int)
-    prior = _from_prior(key, target, data)
-    chosen = np.concatenate([u[best], u[some], np.asarray(prior)])
-    spread, new = chosen.std(0), []
-    for end in ends:  # the highest first
-        if len(new) < STARTS and all((np.abs(end - other) > 0.05 * spread).any() for other in new):
-            new.append(end)
-    return np.concatenate([chosen, *(a[None] for a in new)])
-
-
-def several(modes: list[Mode], log_z: float) -> bool:
-    """Whether two modes hold mass: how many particles each got is then in the error of their ladder alone."""
-    return sum(m.log_evidence - log_z > np.log(MISSED) for m in modes) > 1
+    return np.concatenate([u[best], u[some], np.asarray(_from_prior(key, target, data))])
 
 
 def missed(modes: list[Mode], found: FreeEnergy, climb: Any, beta: float) -> list[str]:

@@ -1,5 +1,6 @@
 """What is done for each of many data sets: draws at two temperatures, errors, coefficients, diagnostics (floor 5)."""
 
+import warnings
 from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any
@@ -10,12 +11,13 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from numpyro.distributions import Distribution
 
-from slt import _many
+from slt import _many, _smc
+from slt._arrays import SltWarning
 from slt._mixing import ess, rhat
 from slt._nodes import nodes
 from slt._store import Store
 from slt._target import Same, target
-from slt.evidence import tempered_smc
+from slt.evidence import ISLANDS, PARTICLES, energy_of_islands
 from slt.losses import cv_loss, functional_variance, generalization_loss, training_loss
 from slt.triple import Triple, draw_data, draw_prior, empirical_entropy, log_density
 
@@ -51,19 +53,16 @@ class Program:
             self.exact = nodes(triple.truth)
         self.control = self.exact is None and _same_support(triple, example)
         mesh, chunks = Mesh(np.array(devices), ("chunk",)), PartitionSpec("chunk")
+
+        def spread(run):
+            spread_out = jax.shard_map(run, mesh=mesh, in_specs=chunks, out_specs=chunks, check_vma=False)
+            return jax.jit(spread_out, compiler_options=COMPILER)
+
         self.attempts = [
-            jax.jit(
-                jax.shard_map(
-                    partial(self._attempt, nuts=nuts, longer=longer),
-                    mesh=mesh,
-                    in_specs=chunks,
-                    out_specs=chunks,
-                    check_vma=False,
-                ),
-                compiler_options=COMPILER,
-            )
+            spread(partial(self._attempt, nuts=nuts, longer=longer))
             for nuts, longer in ((False, 1), (True, 1), (True, LONGER))[: 1 if sampler else None]
         ]
+        self.climbs = spread(partial(jax.lax.map, self._climb))
 
     def fingerprint(self, key: Any) -> str:
         """What is computed, as text: the program that makes the data, and the densities."""
@@ -83,8 +82,8 @@ class Program:
                 new, bad[rows] = _verdict(*again(keys[rows]))
                 for name, column in found.items():
                     column[rows] = new[name]
-        excess = [self._free_energy_excess(key) for key in keys] if free_energy else np.full(len(bad), np.nan)
-        return found | {"redrawn": redrawn, "free_energy_excess": np.array(excess)}
+        excess = self._free_energy_excess(keys) if free_energy else np.full(len(bad), np.nan)
+        return found | {"redrawn": redrawn, "free_energy_excess": excess}
 
     def _batches(self, bad: np.ndarray) -> list[np.ndarray]:
         """Which data sets to draw again, equally many for each chunk; two shapes, so that little is compiled."""
@@ -93,10 +92,21 @@ class Program:
         many = [np.resize(rows, self.size) for rows in of_chunk if len(rows) > FEW]
         return [np.concatenate([b[i % len(b)] for i in range(len(of_chunk))]) for b in (few, many) if b]
 
-    def _free_energy_excess(self, key: Any) -> float:
+    def _free_energy_excess(self, keys: Any) -> np.ndarray:
+        """What `slt.tempered_smc` finds for each data set, all of them in one compiled program."""
+        climbs, own = jax.tree.map(np.asarray, self.climbs(keys))
+        each = [energy_of_islands(jax.tree.map(itemgetter(r), climbs), self.beta) for r in range(len(own))]
+        problems = list(dict.fromkeys(p for energy in each for p in energy.problems))
+        if problems:
+            warnings.warn(" Also, ".join(problems), SltWarning, stacklevel=3)
+        return np.array([energy.value for energy in each]) - own
+
+    def _climb(self, key: Any) -> Any:
         data = draw_data(jax.random.fold_in(key, 0), self.triple, self.n)
-        climb = tempered_smc(jax.random.fold_in(key, 9), self.triple, *data, beta=self.beta)
-        return float(climb.free_energy.value - empirical_entropy(self.triple, *data).sum())
+        beta, sizes = jnp.asarray(self.beta, float), {"islands": ISLANDS, "particles": PARTICLES // ISLANDS}
+        climb = _smc.climb(jax.random.fold_in(key, 9), self.density, list(data), beta, **sizes)
+        unused = dict.fromkeys(("u", "log_prior", "log_lik", "totals", "chol"))  # the memory of many data sets
+        return climb._replace(**unused), empirical_entropy(self.triple, *data).sum()
 
     def _attempt(self, keys: Any, *, nuts: bool, longer: int) -> Any:
         """What is found of each data set, what must have mixed, `(data sets, 3, chains, draws)`, and what diverged."""

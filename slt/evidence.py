@@ -3,22 +3,21 @@ r"""The free energy of any model in one call: two estimates, their errors, and w
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt import _climbs, _laplace, _modes, _smc
+from slt import _climbs, _cover, _laplace, _modes, _smc
 from slt._arrays import MeanSE, SltWarning, check_beta
 from slt._target import Target, target
-from slt.energy import FreeEnergy, bridge_sampling
+from slt.energy import FreeEnergy
 from slt.energy.record import pooled
 
 __all__ = ["Tempered", "free_energy", "tempered_smc"]
 
-ISLANDS = 16  # independent populations; their spread is the error
+ISLANDS, PARTICLES = 16, 2048  # independent populations; their spread is the error; particles in all of them
 STUDENT = 1.0906  # two errors of 16 islands cover as often as two of a known error: t(15) at 95.4 % over 2
 AGREE = 5.0  # standard errors between the two estimates beyond which both are refused (a low mean also has a low error)
 
@@ -46,7 +45,7 @@ class Tempered:
 
 
 def tempered_smc(
-    key: jax.Array, model: Any, *args: Any, beta: float = 1.0, particles: int = 2048, **kwargs: Any
+    key: jax.Array, model: Any, *args: Any, beta: float = 1.0, particles: int = PARTICLES, **kwargs: Any
 ) -> Tempered:
     r"""Free energy by tempered sequential Monte Carlo, from draws of the prior to the posterior at $\beta$.
 
@@ -73,7 +72,7 @@ def tempered_smc(
     """
     density, data = _prepare(key, model, args, kwargs, beta, particles)
     climb = _climb(key, density, data, beta, particles)
-    energy = _energy_of_islands(climb, beta)
+    energy = energy_of_islands(climb, beta)
     _warn(energy)
     rungs = int(climb.rungs) + 1
     flat = climb.u.reshape(-1, density.dimension)
@@ -92,7 +91,7 @@ def free_energy(
     model: Any,
     *args: Any,
     beta: float = 1.0,
-    particles: int = 2048,
+    particles: int = PARTICLES // 2,
     method: str = "auto",
     **kwargs: Any,
 ) -> FreeEnergy:
@@ -105,16 +104,16 @@ def free_energy(
     holds the mode, wide surroundings of it and the prior, must agree with bridge sampling. Where anything speaks
     against that, the posterior is tempered.
 
-    Then sequential Monte Carlo from the prior has one estimate, bridge sampling from its particles another. Modes are
-    sought by climbs from draws of the prior and from the particles, and the mass around each is measured. Where
-    particles of the prior never meet a mode that holds mass, the posterior jumps along $\beta$ (a first-order
-    transition), and tempering is wrong by nats at any budget. What no climb finds, no method sees: a needle without
-    slopes, or one that hides on the slope of a hill a hundred times as wide (there both ways were wrong by the needle's
-    mass, many times their error, in about half of the runs with two parameters). Where two modes hold mass, the error
-    is that of the tempering, because the bridge does not see how they were shared out. With chains at hand,
-    `free_energy_from` is right for what they have visited.
+    Then sequential Monte Carlo from the prior has one estimate, bridge sampling between its particles and a mixture of
+    Student distributions that covers them another. Modes are sought by climbs from draws of the prior and from the
+    particles, and the mass around each is measured. Where particles of the prior never meet a mode that holds mass, the
+    posterior jumps along $\beta$ (a first-order transition), and tempering is wrong by nats at any budget. What no
+    climb finds, no method sees: a needle without slopes, or one that hides on the slope of a hill a hundred times as
+    wide (there both ways were wrong by the needle's mass, many times their error, in about half of the runs with two
+    parameters). With chains at hand, `free_energy_from` is right for what they have visited.
 
-    **Arguments:** as in `tempered_smc`. `method`: `"auto"`, or `"tempered"` to leave out the fast way.
+    **Arguments:** as in `tempered_smc`; half as many `particles`, because the bridge carries the precision. `method`:
+    `"auto"`, or `"tempered"` to leave out the fast way.
     **Returns:** `FreeEnergy`: the mean of the two estimates, weighted by their precision; `diagnostics` has `estimates`
     by method, `agreement` (their difference in standard errors) and, if tempered, `modes` (the masses around modes)
     and `ladder`. If the two contradict each other, or a mode was missed, `value` and `se` are `nan`, and `problems`
@@ -139,16 +138,18 @@ def free_energy(
         return _laplace.record(*fast)
     keys = jax.random.split(key, 4)
     climb = _climb(keys[0], density, data, beta, particles)
-    smc = _energy_of_islands(climb, beta)
+    smc = energy_of_islands(climb, beta)
     if not np.isfinite(smc.value):
         _warn(smc)
         return smc
-    bridge = _bridge(keys[1], density, data, beta, climb)
-    starts = _modes.starts(keys[2], density, data, climb, beta, ends)
-    modes = _modes.explore(keys[3], density, data, beta, starts)
+    bridge = _cover.bridge(keys[1], density, data, beta, climb)
+    starts = _modes.starts(keys[2], density, data, climb, beta)
+    more = _climbs.ends(density, data, beta, starts)
+    ends = np.concatenate([ends[0], more[0]]), np.concatenate([ends[1], more[1]])
+    modes = _modes.explore(keys[3], density, data, beta, ends, starts.std(0))
     value, se, agreement = pooled(smc, bridge)
     method = f"tempered SMC and bridge sampling, {agreement:.1f} errors apart"
-    if not bridge.ok or _modes.several(modes, smc.log_evidence):
+    if not bridge.ok:
         value, se, method = smc.value, smc.se, f"tempered SMC; bridge sampling is {agreement:.1f} errors away"
     found = FreeEnergy(value, se, beta, method, smc.problems + bridge.problems)
     refusals = _modes.missed(modes, found, climb, beta)
@@ -177,8 +178,8 @@ def _prepare(key: Any, model: Any, args: Any, kwargs: Any, beta: Any, particles:
     check_beta(beta)
     if not isinstance(particles, int | np.integer) or particles < 32 * ISLANDS or particles % ISLANDS:
         raise ValueError(
-            f"particles must be a multiple of {ISLANDS}, at least {32 * ISLANDS}; got {particles!r}. The default, "
-            "2048, serves models of up to some tens of parameters."
+            f"particles must be a multiple of {ISLANDS}, at least {32 * ISLANDS}; got {particles!r}. The default "
+            "serves models of up to some tens of parameters."
         )
     return target(model, args, kwargs)
 
@@ -188,7 +189,7 @@ def _climb(key: Any, density: Target, data: Any, beta: float, particles: int) ->
     return _smc.climb(key, density, data, at, islands=ISLANDS, particles=particles // ISLANDS)
 
 
-def _energy_of_islands(climb: _smc.Climb, beta: float) -> FreeEnergy:
+def energy_of_islands(climb: _smc.Climb, beta: float) -> FreeEnergy:
     """The mean of the evidences of the islands, and the error of that mean from their spread."""
     rungs = int(climb.rungs)
     log_z = np.asarray(climb.log_evidence[rungs], dtype=np.float64)
@@ -218,31 +219,6 @@ def _energy_of_islands(climb: _smc.Climb, beta: float) -> FreeEnergy:
         )
     value = -(np.log(z.mean()) + log_z.max()) / beta
     return FreeEnergy(float(value), se / beta, beta, "tempered SMC", tuple(problems), {"rungs": rungs})
-
-
-@partial(jax.jit, static_argnames="density")
-def _normal_ratios(key: Any, density: Target, data: Any, beta: Any, climb: _smc.Climb) -> Any:
-    """Log ratios of the joint density to a normal fitted to half of the islands: at the other half, at its draws."""
-    d, half = density.dimension, ISLANDS // 2
-    fitted, met = climb.u[:half].reshape(-1, d), climb.u[half:].reshape(-1, d)
-    mean, chol = fitted.mean(0), _smc.cholesky(fitted, climb.chol)
-
-    def log_q(z):
-        return -0.5 * (z**2).sum(1) - jnp.log(jnp.diagonal(chol)).sum() - 0.5 * d * jnp.log(2 * jnp.pi)
-
-    z = jax.random.normal(key, (2 * len(met), d), met.dtype)
-    log_prior, log_lik = _smc.evaluate(density, data, mean + z @ chol.T, values=True)
-    new = log_prior + beta * log_lik - log_q(z)
-    at_draws = jax.scipy.linalg.solve_triangular(chol, (met - mean).T, lower=True).T
-    joint = (climb.log_prior + beta * climb.log_lik)[half:].ravel()
-    return joint - log_q(at_draws), jnp.where(jnp.isnan(new), -jnp.inf, new)
-
-
-def _bridge(key: Any, density: Target, data: Any, beta: float, climb: _smc.Climb) -> FreeEnergy:
-    at_draws, at_proposals = _normal_ratios(key, density, data, beta, climb)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SltWarning)  # its problems travel in the record
-        return bridge_sampling(at_draws, at_proposals, beta=beta, chains=ISLANDS // 2)
 
 
 def _warn(energy: FreeEnergy) -> None:

@@ -62,7 +62,8 @@ def test_errors_are_small_and_nothing_is_refused_without_need(runs):
     for (name, beta), found in runs.items():
         truth = -TARGETS[name].log_evidence(beta) / beta
         assert all(f.ok for f in found), (name, beta)
-        assert beta * np.sqrt(np.mean([(f.value - truth) ** 2 for f in found])) < {"regression": 0.01}.get(name, 0.03)
+        # The ladder alone has 0.18 (regression), 0.04 (normal mean) and 0.03 (singular).
+        assert beta * np.sqrt(np.mean([(f.value - truth) ** 2 for f in found])) < 0.02, (name, beta)
         if_one_mode = [f for f in found if len(f.diagnostics["modes"]) == 1]
         assert name == "singular" or len(if_one_mode) == SEEDS
         for f in if_one_mode:
@@ -152,7 +153,6 @@ def test_modes_that_carry_mass_are_all_counted():
     found = free_energy(jax.random.key(4), two_means, x)
     assert found.ok
     assert abs(found.value + exact.log_evidence) < 4 * found.se < 0.3
-    assert found.se == found.diagnostics["estimates"]["tempered SMC"].se  # that of the bridge knows only its particles
 
 
 DIMENSION = 20
@@ -223,7 +223,7 @@ def test_the_mean_of_islands_is_one_of_evidences():
     log_z = np.tile(np.log([1.0, 3.0]), 8) - 1000.0
     ladder, rows = np.array([0.0, 0.5]), np.stack([np.zeros(16), log_z])
     climb = _smc.Climb(None, None, None, ladder, None, rows, np.ones(2), 1, 4, None, None)
-    found = evidence._energy_of_islands(climb, 0.5)
+    found = evidence.energy_of_islands(climb, 0.5)
     assert found.value == pytest.approx(2 * (1000 - np.log(2)), abs=1e-9)
     assert found.se == pytest.approx(2 * stats.t(15).ppf(0.97725) / 2 * np.sqrt(16 / 15) / 2 / 4, rel=2e-3)
 
@@ -359,6 +359,61 @@ def test_the_fast_way_covers_the_truth_and_is_taken():
     moved = free_energy(jax.random.key(0), regression, x, y + 0.5)
     assert _laplace.fit._cache_size() == before
     assert abs(moved.value + float(slt.conjugate.log_evidence(TARGETS["regression"].family, x, y + 0.5))) < 5 * moved.se
+
+
+def test_every_gate_of_the_fast_way_closes_alone(monkeypatch):
+    # Log ratios of two normals that are near each other, Z = 1, which all gates let through; then one thing at a time
+    # is wrong. Kills: any of these gates left out (each alone lets its case through).
+    rng, s = np.random.default_rng(0), 0.1
+    sizes = sum(_laplace.STRATA), _laplace.STRATA[0], _laplace.CHAINS
+    mixed, proposals, chains = (
+        s * rng.normal(size=n) + sign * s**2 / 2 for n, sign in zip(sizes, (-1, -1, 1), strict=True)
+    )
+    clean = _laplace.Fit(mixed, np.zeros(sizes[0], bool), proposals, chains)
+    heavy, high = proposals.copy(), chains.copy()
+    heavy[0] = np.log(0.03 * len(heavy))
+    high[0] = proposals.max() + 1.5
+    cases = [
+        clean,
+        clean._replace(far=np.arange(sizes[0]) < 5),
+        clean._replace(proposals=heavy),
+        clean._replace(chains=high),
+        clean._replace(importance=mixed + 0.1),
+    ]
+    taken = []
+    for case in cases:
+        monkeypatch.setattr(_laplace, "fit", lambda *_, case=case: case)
+        taken.append(_laplace.estimates(jax.random.key(0), None, None, 1.0, _climbs.Climbs(*[None] * 4)) is not None)
+    assert taken == [True, False, False, False, False]
+
+
+def test_single_precision_takes_the_fast_way_too():
+    # Kills: an end of a climb judged by a gain of 1e-8 nats, which rounding hides (tempered in most runs).
+    x, y = (np.asarray(a, np.float32) for a in TARGETS["regression"].data)
+    with jax.enable_x64(False):
+        found = [free_energy(jax.random.key(s), regression, x, y) for s in range(4)]
+    assert sum("ladder" not in f.diagnostics for f in found) >= 3
+    assert all(abs(f.value + TARGETS["regression"].log_evidence(1.0)) < 5 * f.se < 0.2 for f in found)
+
+
+def funnel(y):
+    s = numpyro.sample("s", dist.Normal(0, 2))
+    theta = numpyro.sample("theta", dist.Normal(0, jnp.exp(s / 2)).expand([len(y)]).to_event(1))
+    numpyro.sample("y", dist.Normal(theta, 1), obs=y)
+
+
+def test_the_default_tempers_where_one_normal_mode_is_not_all():
+    # Two branches by quadrature, a funnel by an integral over its neck; labels and needles are above. Kills: the fast
+    # way taken on them (its record has no ladder).
+    from scipy.integrate import quad
+
+    y = np.array([0.5, -1.5, 3.0])
+    of_s = lambda s: stats.norm(0, 2).pdf(s) * stats.norm(0, np.sqrt(1 + np.exp(s))).pdf(y).prod()  # noqa: E731
+    truths = TARGETS["singular"].log_evidence(1.0), np.log(quad(of_s, -30, 30, points=[0.0, 3.0], limit=200)[0])
+    for model, data, truth in zip((MODELS["singular"], funnel), (TARGETS["singular"].data, (y,)), truths, strict=True):
+        found = free_energy(jax.random.key(3), model, *data)
+        assert "ladder" in found.diagnostics
+        assert abs(found.value + truth) < 5 * found.se < 0.3
 
 
 LABELS = (np.concatenate([np.random.default_rng(3).normal(m, 1, 10) for m in (-2.5, 2.5)]),)

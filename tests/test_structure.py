@@ -34,6 +34,7 @@ FLOORS = {
     "estimate": 2,
     "_climbs": 2,
     "_laplace": 3,
+    "_cover": 3,
     "_from_fit": 4,
     "_criteria": 3,
     "_cumulants": 3,

@@ -167,8 +167,8 @@ def resolve(K, *, prior=1, at=None, charts: int = CHARTS) -> Resolution:
     """
     problem = parse(K, prior, at)
     refuse_half_lines(problem, "resolve")
-    if not isinstance(charts, int) or charts < 1:
-        raise ValueError(f"charts must be a positive whole number; got {charts!r}.")
+    if not isinstance(charts, int) or charts < 0:
+        raise ValueError(f"charts must be a whole number, 0 or more; got {charts!r}.")
     return Resolution(problem.variables, problem.point, resolve_tree(problem.any_pair(), charts))
 
 
