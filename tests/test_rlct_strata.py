@@ -293,6 +293,51 @@ def test_the_umbrella_s_axis_by_volumes():
     assert at == {(z > 0,): 2, (z < 0,): 1}
 
 
+CIRCLE = x**2 + y**2 - 1
+# Two functions with independent gradients, to the powers a and b: 1/2a + 1/2b. Where they are dependent, or where a
+# further factor vanishes, by the blocks {x, y} and {z} (node: (1/2, 2) + (1/2, 1); cusp: (5/12, 1) + (1/4, 1)).
+NO_GRAPHS = [
+    (CIRCLE**2 + z**2, {piece(1, "x**2 + y**2 - 1", "z"): (F(1), 1)}),
+    ([CIRCLE**2, z**2], {piece(1, "x**2 + y**2 - 1", "z"): (H, 1)}),
+    ([CIRCLE, z, x * z + y * CIRCLE], {piece(1, "x**2 + y**2 - 1", "z"): (F(1), 1)}),
+    ([CIRCLE, (CIRCLE + z**2 - 3) ** 2], {piece(1, "x**2 + y**2 - 1", "z**2 - 3"): (F(3, 4), 1)}),
+    (
+        [CIRCLE * x, z**2],
+        {
+            piece(1, "x**2 + y**2 - 1", "z"): (F(3, 4), 1),
+            piece(1, "x", "z"): (F(3, 4), 1),
+            piece(0, "x", "y - 1", "z"): (F(3, 4), 2),
+            piece(0, "x", "y + 1", "z"): (F(3, 4), 2),
+        },
+    ),
+    (
+        [y**2 - x**2 * (x + 1), z],
+        {piece(1, "x**3 + x**2 - y**2", "z"): (F(1), 1), piece(0, "x", "y", "z"): (F(1), 2)},
+    ),
+    ([y**2 - x**3, z**2], {piece(1, "x**3 - y**2", "z"): (F(3, 4), 1), piece(0, "x", "y", "z"): (F(2, 3), 1)}),
+]
+
+
+@pytest.mark.parametrize(("K", "expected"), NO_GRAPHS, ids=[str(K)[:40] for K, _ in NO_GRAPHS])
+def test_curves_that_are_no_graphs_of_a_sum_of_two_squares(K, expected):
+    # mutants killed: the powers left out (1 for all), dependent gradients not looked at
+    assert table(K) == expected
+
+
+def test_a_generator_that_no_power_bounds_is_not_dropped():
+    # The first two alone have 1/2 + 1/4; with the third it is the circle again. mutant killed: other generators ignored
+    assert table([CIRCLE, z**2, z + CIRCLE * x]) == {piece(1, "x**2 + y**2 - 1", "z"): (F(1), 1)}
+
+
+def test_the_prior_counts_on_a_circle():
+    # At (0, 1, 0) the circle touches the plane y = 1: in (x, CIRCLE, z) the weights (1, 2, 2) give
+    # (5 - 2 * 3/4) / 4. The system of K and the prior finds the point too.
+    assert table([CIRCLE, z], prior=sympy.Abs(y - 1) ** F(-3, 4)) == {
+        piece(1, "x**2 + y**2 - 1", "z"): (F(1), 1),
+        piece(0, "x", "y - 1", "z"): (F(7, 8), 1),
+    }
+
+
 def test_what_is_not_decided_is_marked():
     pieces = rlct.strata((z**2 - (x**2 + y**2 - 1) ** 3) ** 2)  # a cuspidal edge along a circle, which is no graph
     undecided = [p for p in pieces if not p.exact]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import sympy
@@ -13,7 +13,7 @@ from slt.rlct._point import Search, resolve_point
 from slt.rlct._reals import Undecided, real_roots, samples, univariate
 from slt.rlct._toric import normal_crossing_pair
 from slt.rlct._types import Polynomial
-from slt.rlct._varieties import components, dimension, graph, points
+from slt.rlct._varieties import components, dimension, graph, points, reduced
 
 ORDERS = ((0, 1, 2), (2, 0, 1), (1, 2, 0))
 MOST_SHEARS = 4
@@ -42,15 +42,20 @@ def vanishes(expression, values) -> bool:
     return value == 0 if value.is_Rational else sympy.minimal_polynomial(value, sympy.Symbol("t")) == sympy.Symbol("t")
 
 
-def curves(pair: Pair, system, surfaces) -> tuple[list[Curve], dict]:
-    """The curves and the isolated points that make up the real zeros of a system in space."""
+def curves(pair: Pair, system, surfaces, generators) -> tuple[list[Curve], dict]:
+    """The curves and the isolated points that make up the real zeros of a system in space.
+
+    `generators`: those of K, if it is the sum of their squares, each with its factors.
+    """
     found, isolated = [], {}
     for basis in components(system, ORDERS[0]):
         size = dimension(basis, ORDERS[0])
         if size == 0:
             isolated |= {key(*p): p for p in points(basis, ORDERS[0])}
         elif size == 1:
-            found.append(_graph(pair, basis) or _transversal(basis, system, surfaces))
+            found.append(
+                _graph(pair, basis) or _sum_of_two(basis, generators, surfaces) or _transversal(basis, system, surfaces)
+            )
         else:
             raise Undecided("a surface of singular points")
     return found, isolated
@@ -111,6 +116,28 @@ def _transversal(basis, system, surfaces) -> Curve:
     if len(system) != 2 or len(ends) != 2:
         raise Undecided("a singular curve that is no graph")
     (p, *first), (q, *second) = ends
+    return _where_independent(basis, p, q, others, normal_crossing_pair(*zip(first, second, strict=True)))
+
+
+def _sum_of_two(basis, generators, surfaces) -> Curve | None:
+    r"""A curve along which $K \asymp p^{2a} + q^{2b}$ with independent gradients: $\lambda = 1/2a + 1/2b$, m = 1.
+
+    p and q are the only factors of two generators that vanish on it; the others lie in the ideal $(p^a, q^b)$.
+    """
+    on_curve = {p for _, factors in generators for p, _ in factors if not reduced(p, basis)}
+    ends = {i: [f for f in factors if f[0] in on_curve] for i, (_, factors) in enumerate(generators)}
+    for i, j in combinations([i for i, e in ends.items() if len(e) == 1], 2):
+        (p, a), (q, b) = ends[i][0], ends[j][0]
+        rest = [f for k, (f, _) in enumerate(generators) if k not in (i, j)]
+        if p != q and not any(reduced(f, [p**a, q**b]) for f in rest):
+            units = [f for k in (i, j) for f, _ in generators[k][1] if f not in (p, q)]
+            units += [f for f, _, h in surfaces if h]
+            return _where_independent(basis, p, q, units, (Fraction(1, 2 * a) + Fraction(1, 2 * b), 1))
+    return None
+
+
+def _where_independent(basis, p, q, others, found) -> Curve:
+    """The curve p = q = 0, broken where the gradients are dependent or another function vanishes."""
     v = p.ring.gens
     minors = [p.diff(v[a]) * q.diff(v[b]) - p.diff(v[b]) * q.diff(v[a]) for a, b in ((0, 1), (0, 2), (1, 2))]
     breaks = {}
@@ -132,8 +159,7 @@ def _transversal(basis, system, surfaces) -> Curve:
             break
     else:
         raise Undecided("no real point was found on a curve")
-    rlct, m = normal_crossing_pair(*zip(first, second, strict=True))
-    return Curve(basis, None, [], [(rlct, m, True, point)], breaks)
+    return Curve(basis, None, [], [(*found, True, point)], breaks)
 
 
 def sample(p: Polynomial, others) -> tuple | None:

@@ -2,8 +2,9 @@ r"""The real zeros of K in the plane and in space, cut by their pair (floor 1).
 
 Off the singular points of the factors and off their meetings one factor vanishes, simply, and the pair is
 $((h + 1)/k, 1)$. What is left is cut into curves and points (`_varieties`). Along a curve where two factors cross
-transversally, both ratios count; along the graph of polynomials, moved to a coordinate line, the Newton polygon over
-the line answers between its critical points (`_line`). The points are resolved one by one.
+transversally, both ratios count; so they do for the powers of two generators with independent gradients. Along the graph
+of polynomials, moved to a coordinate line, the Newton polygon over the line answers between its critical points
+(`_line`). The points are resolved one by one.
 """
 
 from contextlib import suppress
@@ -21,6 +22,7 @@ from slt.rlct._pair import Pair
 from slt.rlct._parse import parse
 from slt.rlct._point import Search, resolve_point
 from slt.rlct._reals import Undecided, real_roots
+from slt.rlct._retry import as_squares
 from slt.rlct._space import Curve, curves, key, sample, vanishes
 from slt.rlct._toric import refuse_odd
 from slt.rlct._varieties import changes_sign
@@ -83,7 +85,7 @@ def strata(K, *, prior=1) -> tuple[LocalStratum, ...]:
     LocalStratum((5/12, 1), dimension 0: x = 0, y = 0)
     LocalStratum((1/2, 1), dimension 1: x**3 - y**2 = 0)
     """
-    problem = parse(K, prior, None, zero=False)
+    problem = parse(as_squares(K), prior, None, zero=False)
     variables, d = problem.variables, problem.ring.ngens
     if d not in (2, 3):
         raise ValueError(f"strata needs two or three variables; got {d}: {', '.join(map(str, variables))}.")
@@ -95,6 +97,7 @@ def strata(K, *, prior=1) -> tuple[LocalStratum, ...]:
     found, lines, places = _surfaces(pair), [], {}
     surfaces = [(g, pair.k[j], pair.h[j]) for j, g in enumerate(pair.ring.gens) if pair.k[j] or pair.h[j]]
     surfaces += [(f.poly, f.k, f.h) for f in pair.factors]
+    generators = [(f, f.factor_list()[1]) for f in problem.generators or () if f]
     unknown: list[LocalStratum] = []
     for system in _systems(surfaces):
         try:
@@ -103,7 +106,7 @@ def strata(K, *, prior=1) -> tuple[LocalStratum, ...]:
             if d == 2:
                 places |= _plane_points(system)
             else:
-                more, isolated = curves(pair, system, surfaces)
+                more, isolated = curves(pair, system, surfaces, generators)
                 lines += [c for c in more if all(c.basis != other.basis for other in lines)]
                 places |= isolated
         except (Undecided, Spent):

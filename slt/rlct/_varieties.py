@@ -71,7 +71,7 @@ def components(system: list[Polynomial], order: tuple[int, ...]) -> list[list[Po
         if split is not None:
             todo += [[*(g for g in basis if g is not split), q] for q, _ in split.factor_list()[1]]
             continue
-        slopes = [s for g in basis for s in _slopes(g) if s and _reduce(s, basis)]
+        slopes = [s for g in basis for s in _slopes(g) if s and reduced(s, basis)]
         if slopes:
             todo.append([*basis, *slopes])
         elif basis not in found:
@@ -100,7 +100,7 @@ def _basis(system, order) -> list[Polynomial]:
     return [_move(g, back, here) for g in groebner([_move(p, order, there) for p in system], there)]
 
 
-def _reduce(p: Polynomial, basis) -> Polynomial:
+def reduced(p: Polynomial, basis) -> Polynomial:
     """A sufficient test of membership: 0 if the basis of the larger ideal is the same."""
     order = tuple(range(p.ring.ngens))
     return p.ring.zero if set(_basis([*basis, p], order)) == set(_basis(basis, order)) else p
@@ -108,7 +108,7 @@ def _reduce(p: Polynomial, basis) -> Polynomial:
 
 def _holds(a, b) -> bool:
     """Whether the zeros of b lie among those of a: each generator of a is in the ideal of b."""
-    return not any(_reduce(p, b) for p in a)
+    return not any(reduced(p, b) for p in a)
 
 
 def dimension(basis, order) -> int:
