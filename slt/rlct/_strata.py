@@ -2,9 +2,9 @@ r"""The real zeros of K in the plane and in space, cut by their pair (floor 1).
 
 Off the singular points of the factors and off their meetings one factor vanishes, simply, and the pair is
 $((h + 1)/k, 1)$. What is left is cut into curves and points (`_varieties`). Along a curve where two factors cross
-transversally, both ratios count; so they do for the powers of two generators with independent gradients. Along the graph
-of polynomials, moved to a coordinate line, the Newton polygon over the line answers between its critical points
-(`_line`). The points are resolved one by one.
+transversally, both ratios count; so do the powers of two generators with independent gradients. Along the graph of
+polynomials, moved to a coordinate line, the Newton polygon over the line answers between its critical points (`_line`).
+The points are resolved one by one.
 """
 
 from contextlib import suppress
