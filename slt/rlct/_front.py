@@ -38,8 +38,9 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     The steps, of which `source` names those that were used: units are left out; independent summands and factors are
     treated apart; the Newton polyhedron, where it is really nondegenerate; shears and blow-ups (`resolve`), complete
     for most K in two and three variables; a second attempt with simpler generators or other linear coordinates; and a
-    bound with `status` where that does not suffice, or where a fixed budget of steps is spent (some twenty seconds;
-    steps are counted, so that the answer does not depend on the machine).
+    bound with `status` where that does not suffice, or where a fixed budget of steps is spent (mostly some twenty
+    seconds). Steps are counted, so that the answer hardly depends on the machine; where few steps take long, because
+    the numbers are, processor time ends them.
 
     An analytic K that is no polynomial, and a symbol declared nonnegative in which K is not even, go through `derive`
     first; without `at` the answer is then that of the origin.
