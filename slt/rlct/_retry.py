@@ -11,7 +11,7 @@ from typing import Any
 import sympy
 
 from slt.rlct._derivation import derive
-from slt.rlct._parse import Problem
+from slt.rlct._parse import Problem, expression
 from slt.rlct._types import Polynomial
 
 MOST_VARIABLES = 4
@@ -22,8 +22,8 @@ def as_squares(K: Any) -> Any:
     """K as the list of its generators, if it is written as a sum of squares of polynomials; else K."""
     if isinstance(K, list | tuple):
         return K
-    expression, roots = sympy.sympify(K), []
-    for term in sympy.Add.make_args(expression):
+    roots = []
+    for term in sympy.Add.make_args(expression("K", K)):
         c, rest = term.as_coeff_Mul()
         powers = [f.as_base_exp() for f in sympy.Mul.make_args(rest)]
         if not sympy.sqrt(c).is_Rational or any(not (n.is_Integer and n > 0 and n % 2 == 0) for _, n in powers):
