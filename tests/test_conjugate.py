@@ -496,3 +496,14 @@ def test_one_input_is_two_inputs_of_which_one_is_never_used(beta):
     short, long = (x[:, None], y), (np.stack([x, 0 * x], axis=1), y)
     for f in (conjugate.log_evidence, conjugate.training_loss, conjugate.cv_loss, conjugate.waic_loss):
         np.testing.assert_allclose(f(one, *short, beta=beta), f(two, *long, beta=beta), rtol=1e-12)
+
+
+# Mutant that this kills: functions made anew by each constructor, where 100 priors took 19 s in place of 2.
+def test_a_sweep_of_priors_compiles_nothing_anew():
+    x, formulas = np.array([0.3, -1.2, 0.8]), conjugate.formulas
+    log_z = [conjugate.log_evidence(conjugate.normal_mean(1.3, 0.2, tau), x) for tau in (0.5, 2.0)]
+    compiled = formulas.evidence._cache_size()
+    more = [conjugate.log_evidence(conjugate.normal_mean(1.3, 0.2, tau), x) for tau in (0.5, 2.0, 7.0)]
+    assert formulas.evidence._cache_size() == compiled
+    assert more[:2] == log_z
+    assert len(set(map(float, more))) == 3

@@ -1,5 +1,6 @@
 """Posteriors in closed form at any inverse temperature: the ground truth for everything that samples (floor 3)."""
 
+from slt.conjugate.counts import bernoulli, multinomial, poisson
 from slt.conjugate.family import (
     ExponentialFamily,
     log_density,
@@ -9,8 +10,8 @@ from slt.conjugate.family import (
     posterior,
     sample,
 )
-from slt.conjugate.instances import bernoulli, linear_regression, multinomial, normal, normal_mean, poisson
 from slt.conjugate.losses import cv_loss, functional_variance, training_loss, waic_loss
+from slt.conjugate.normals import linear_regression, normal, normal_mean
 
 __all__ = [
     "ExponentialFamily",

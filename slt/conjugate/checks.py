@@ -3,14 +3,15 @@ r"""What may be asked of a conjugate model: checks of data, hyperparameters and 
 Shapes are checked always, values only where they can be looked at: not under `jit` or `vmap`.
 """
 
+from functools import partial
 from math import inf
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from slt._arrays import in_input_precision, is_tracer
+from slt.conjugate import formulas
 
 
 def check_data(family: Any, data: tuple[Any, ...], *, support: bool = True) -> tuple[Any, ...]:
@@ -33,7 +34,7 @@ def check_data(family: Any, data: tuple[Any, ...], *, support: bool = True) -> t
             _check_entries(name, np.asarray(a), ~np.isfinite(np.asarray(a)), "not finite", "finite numbers")
     if support and not is_tracer(*arrays):
         with jax.ensure_compile_time_eval():
-            base = np.asarray(in_input_precision(jax.vmap(family.log_base), *arrays))
+            base = np.asarray(in_input_precision(partial(formulas.log_base, family.log_base), *arrays))
         _check_entries(names[-1], np.asarray(arrays[-1]), base == -inf, "outside the model's support", family.support)
     return arrays
 
@@ -62,7 +63,7 @@ def check_proper(family: Any, eta: Any, what: str, fix: str = "Use a proper prio
     if is_tracer(eta):
         return
     with jax.ensure_compile_time_eval():
-        finite = bool(in_input_precision(lambda eta: jnp.isfinite(family.log_normalizer(eta)), eta))
+        finite = bool(in_input_precision(partial(formulas.is_proper, family.log_normalizer), eta))
     if not finite:
         rounding = getattr(eta, "dtype", None) == np.float32
         raise ValueError(
@@ -90,9 +91,3 @@ def check_parameters(least: float, *, closed: bool = False, infinite: bool = Fal
             raise ValueError(f"{name} must {'not be negative' if closed else 'be positive'}; got {value!r}.")
         if not np.all(np.isfinite(v) | (infinite & (v == inf))):
             raise ValueError(f"{name} must be finite; got {value!r}.")
-
-
-def wide(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Floating arrays in the widest enabled precision: sums of squares cancel."""
-    kept = (jnp.asarray(a) for a in arrays)
-    return tuple(a.astype(jnp.result_type(float)) if jnp.issubdtype(a.dtype, jnp.floating) else a for a in kept)

@@ -20,7 +20,8 @@ import jax.numpy as jnp
 
 from slt._arrays import check_beta
 from slt._nodes import check_key, check_whole, evaluate
-from slt.conjugate.checks import check_data, check_proper, check_terms, wide
+from slt.conjugate import formulas
+from slt.conjugate.checks import check_data, check_proper, check_terms
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class ExponentialFamily:
     data_shapes: tuple[tuple[int, ...], ...] = ((),)
     support: str = "real numbers"
 
+    @property
+    def model(self) -> formulas.Model:
+        r"""The functions $(\log v, g, \log z)$, without the prior."""
+        return self.log_base, self.statistic, self.log_normalizer
+
 
 def posterior(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
     r"""Hyperparameter of the posterior at inverse temperature $\beta$.
@@ -67,7 +73,8 @@ def posterior(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
     """
     check_beta(beta)
     data = check_data(family, data)
-    eta_hat = evaluate(lambda *data: _update(family, wide(data), beta), *data, also=(beta,), keep=False)
+    run = lambda *data: formulas.update(family.model, jnp.asarray(family.eta), beta, *data)  # noqa: E731
+    eta_hat = evaluate(run, *data, also=(beta,), keep=False)
     check_proper(family, eta_hat, "the posterior")
     return eta_hat
 
@@ -91,7 +98,7 @@ def log_predictive(family: ExponentialFamily, eta_hat: Any, *new: Any) -> Any:
     """
     check_proper(family, eta_hat, "the distribution at eta_hat")
     new = check_data(family, new, support=False)
-    return evaluate(lambda eta, *new: jax.vmap(lambda *x: predictive(family, eta, *x))(*wide(new)), eta_hat, *new)
+    return evaluate(lambda eta, *new: formulas.predictive(family.model, eta, *new), eta_hat, *new)
 
 
 def log_evidence(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
@@ -111,12 +118,7 @@ def log_evidence(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> An
     check_beta(beta)
     check_proper(family, family.eta, "the prior", "Give it a proper one; C_n, W_n and the predictive need none.")
     data = check_data(family, data)
-
-    def run(*data):
-        data = wide(data)
-        eta_hat, base = _update(family, data, beta), jax.vmap(family.log_base)(*data).sum()
-        return beta * base + family.log_normalizer(eta_hat) - family.log_normalizer(jnp.asarray(family.eta))
-
+    run = lambda *data: formulas.evidence(family.model, jnp.asarray(family.eta), beta, *data)  # noqa: E731
     return check_terms(evaluate(run, *data, also=(beta,)), "log_evidence")
 
 
@@ -183,13 +185,3 @@ def log_density(family: ExponentialFamily, eta_hat: Any, w: dict[str, Any]) -> A
         return f @ eta - family.log_normalizer(jnp.asarray(eta))
 
     return evaluate(run, eta_hat, *w.values())
-
-
-def predictive(family, eta, *x):
-    """Log predictive density of one observation, which may lie outside the support."""
-    z, base = family.log_normalizer, family.log_base(*x)
-    return jnp.where(base == -jnp.inf, -jnp.inf, base + z(eta + family.statistic(*x)) - z(jnp.asarray(eta)))
-
-
-def _update(family, data, beta):
-    return jnp.asarray(family.eta) + beta * jax.vmap(family.statistic)(*data).sum(0)

@@ -5,14 +5,14 @@ Each is one term per observation, as in `slt.losses`, and exact at any inverse t
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from slt._arrays import is_tracer
 from slt._nodes import evaluate
-from slt.conjugate.checks import check_terms, wide
-from slt.conjugate.family import ExponentialFamily, posterior, predictive
+from slt.conjugate import formulas
+from slt.conjugate.checks import check_terms
+from slt.conjugate.family import ExponentialFamily, posterior
 
 
 def training_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
@@ -30,10 +30,7 @@ def training_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> A
     [0.6, 0.4, 0.6]
     """
     eta_hat = posterior(family, *data, beta=beta)
-
-    def run(*data):
-        return -jax.vmap(lambda *x: predictive(family, eta_hat, *x))(*wide(data))
-
+    run = lambda *data: -formulas.predictive(family.model, jnp.asarray(eta_hat), *data)  # noqa: E731
     return check_terms(evaluate(run, *data, also=(eta_hat,)), "training_loss")
 
 
@@ -52,10 +49,7 @@ def cv_loss(family: ExponentialFamily, *data: Any, beta: float = 1.0) -> Any:
     [0.5, 0.25, 0.5]
     """
     eta_hat = posterior(family, *data, beta=beta)
-
-    def run(*data):
-        return -jax.vmap(lambda *x: predictive(family, eta_hat - beta * family.statistic(*x), *x))(*wide(data))
-
+    run = lambda *data: -formulas.left_out(family.model, jnp.asarray(eta_hat), beta, *data)  # noqa: E731
     terms = evaluate(run, *data, also=(eta_hat,))
     if not is_tracer(terms) and not np.isfinite(np.asarray(terms)).all():
         bad = np.flatnonzero(~np.isfinite(np.asarray(terms)))
@@ -82,12 +76,7 @@ def functional_variance(family: ExponentialFamily, *data: Any, beta: float = 1.0
     [0.352]
     """
     eta_hat = posterior(family, *data, beta=beta)
-
-    def run(*data):
-        covariance = jax.hessian(family.log_normalizer)(jnp.asarray(eta_hat))
-        g = jax.vmap(family.statistic)(*wide(data))
-        return jnp.einsum("ij,jk,ik->i", g, covariance, g)
-
+    run = lambda *data: formulas.variance(family.model, jnp.asarray(eta_hat), *data)  # noqa: E731
     return check_terms(evaluate(run, *data, also=(eta_hat,)), "functional_variance")
 
 

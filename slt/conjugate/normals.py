@@ -1,7 +1,7 @@
-r"""The exponential families of the book, each a few lines: $v$, $g$, $f$, $\log z$ and a prior."""
+r"""Exponential families of normal variables, each a few lines: $v$, $g$, $f$, $\log z$ and a prior (floor 3)."""
 
+from dataclasses import replace
 from math import inf
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,110 +11,9 @@ from jax.scipy.special import gammaln
 from slt._nodes import check_whole
 from slt.conjugate.checks import check_parameters
 from slt.conjugate.family import ExponentialFamily
+from slt.conjugate.formulas import proper, shared
 
 LOG_2PI = float(np.log(2 * np.pi))
-
-
-def _proper(condition: Any, value: Any) -> Any:
-    """`value` where the integral converges, infinity where it does not."""
-    return jnp.where(condition, value, jnp.inf)
-
-
-def _inside(condition: Any, log_base: Any = 0.0) -> Any:
-    """`log_base` inside the model's support, minus infinity outside."""
-    return jnp.where(condition, log_base, -jnp.inf)
-
-
-def _log_beta(eta: Any) -> Any:
-    r"""$\log \prod_k \Gamma(c_k) / \Gamma(\sum_k c_k)$ with $c = \eta + 1$."""
-    counts = jnp.maximum(eta + 1, 1e-30)
-    return _proper((eta > -1).all(), gammaln(counts).sum() - gammaln(counts.sum()))
-
-
-def bernoulli(a: float, b: float) -> ExponentialFamily:
-    r"""Bernoulli model of $x \in \{0, 1\}$ with a $\mathrm{Beta}(a, b)$ prior on `theta`.
-
-    $$v = 1,\quad g = (x, 1 - x),\quad f = (\log\theta, \log(1 - \theta)),\quad
-    z(\eta) = B(\eta_1 + 1, \eta_2 + 1),\quad \eta = (a - 1, b - 1)$$
-
-    **Arguments:** `a`, `b`: prior counts of ones and zeros; 0 is Haldane's improper prior.
-    **Returns:** an `ExponentialFamily`; draws have the name `theta`.
-    **Raises:** `ValueError` if a count is negative or not finite.
-    **Source:** Watanabe (2018), section 1.4.
-
-    >>> round(float(jnp.exp(bernoulli(2.0, 3.0).log_normalizer(jnp.array([1.0, 2.0])))), 6)  # B(2, 3) = 1/12
-    0.083333
-    """
-    check_parameters(0, closed=True, a=a, b=b)
-    return ExponentialFamily(
-        log_base=lambda x: _inside((x == 0) | (x == 1)),
-        statistic=lambda x: jnp.stack([x, 1 - x]) * 1.0,
-        features=lambda w: jnp.stack([jnp.log(w["theta"]), jnp.log1p(-w["theta"])]),
-        log_normalizer=_log_beta,
-        eta=np.array([a - 1.0, b - 1.0]),
-        sample=lambda key, eta, n: {"theta": jax.random.beta(key, eta[0] + 1, eta[1] + 1, (n,))},
-        support="0 or 1",
-    )
-
-
-def multinomial(alpha: Any) -> ExponentialFamily:
-    r"""One of $K$ categories, $x \in \{0, \dots, K-1\}$, with a $\mathrm{Dirichlet}(\alpha)$ prior on `p`.
-
-    $$v = 1,\quad g = e_x,\quad f = \log p,\quad
-    z(\eta) = \frac{\prod_k \Gamma(\eta_k + 1)}{\Gamma(\sum_k (\eta_k + 1))},\quad \eta = \alpha - 1$$
-
-    **Arguments:** `alpha`: prior counts, shape `(K,)`.
-    **Returns:** an `ExponentialFamily`; draws have the name `p`, shape `(draws, K)`.
-    **Raises:** `ValueError` if a count is negative or not finite, or there are fewer than two.
-    **Source:** Watanabe (2018), section 2.2.
-
-    >>> multinomial([1.0, 1.0, 1.0]).statistic(jnp.array(2)).tolist()
-    [0.0, 0.0, 1.0]
-    """
-    alpha = np.asarray(alpha, dtype=np.float64)
-    check_parameters(0, closed=True, alpha=alpha)
-    if alpha.ndim != 1 or alpha.size < 2:
-        raise ValueError(f"alpha must have one count per category, shape (K,) with K >= 2; got shape {alpha.shape}.")
-    return ExponentialFamily(
-        log_base=lambda x: _inside((x >= 0) & (x < alpha.size) & (x == jnp.round(x))),
-        statistic=lambda x: jax.nn.one_hot(jnp.asarray(x).astype(int), alpha.size),
-        features=lambda w: jnp.log(w["p"]),
-        log_normalizer=_log_beta,
-        eta=alpha - 1,
-        sample=lambda key, eta, n: {"p": jax.random.dirichlet(key, eta + 1, (n,))},
-        support=f"a category from 0 to {alpha.size - 1}",
-    )
-
-
-def poisson(shape: float, rate: float) -> ExponentialFamily:
-    r"""Poisson model of counts with a $\mathrm{Gamma}(\text{shape}, \text{rate})$ prior on the mean `lam`.
-
-    $$v = \frac{1}{x!},\quad g = (x, 1),\quad f = (\log\lambda, -\lambda),\quad
-    z(\eta) = \frac{\Gamma(\eta_1 + 1)}{\eta_2^{\eta_1 + 1}},\quad \eta = (\text{shape} - 1, \text{rate})$$
-
-    **Arguments:** `shape`, `rate`: of the prior; zero makes it improper.
-    **Returns:** an `ExponentialFamily`; draws have the name `lam`.
-    **Raises:** `ValueError` if one is negative or not finite.
-    **Source:** Watanabe (2018), section 1.4.
-
-    >>> poisson(2.0, 3.0).eta.tolist()
-    [1.0, 3.0]
-    """
-    check_parameters(0, closed=True, shape=shape, rate=rate)
-
-    def log_normalizer(eta):
-        a, b = jnp.maximum(eta[0] + 1, 1e-30), jnp.maximum(eta[1], 1e-30)
-        return _proper((eta[0] > -1) & (eta[1] > 0), gammaln(a) - a * jnp.log(b))
-
-    return ExponentialFamily(
-        log_base=lambda x: _inside((x >= 0) & (x == jnp.round(x)), -gammaln(jnp.maximum(x, 0) + 1.0)),
-        statistic=lambda x: jnp.stack([x * 1.0, jnp.ones_like(x * 1.0)]),
-        features=lambda w: jnp.stack([jnp.log(w["lam"]), -w["lam"]]),
-        log_normalizer=log_normalizer,
-        eta=np.array([shape - 1.0, rate * 1.0]),
-        sample=lambda key, eta, n: {"lam": jax.random.gamma(key, eta[0] + 1, (n,)) / eta[1]},
-        support="a count 0, 1, 2, ...",
-    )
 
 
 def normal_mean(sd: float, prior_mean: float, prior_sd: float) -> ExponentialFamily:
@@ -135,17 +34,21 @@ def normal_mean(sd: float, prior_mean: float, prior_sd: float) -> ExponentialFam
     check_parameters(-inf, prior_mean=prior_mean)
     check_parameters(0, infinite=True, prior_sd=prior_sd)
     precision = 0.0 if prior_sd == inf else 1 / prior_sd**2
+    return replace(_normal_mean(float(sd)), eta=np.array([prior_mean * precision, precision]))
 
+
+@shared
+def _normal_mean(sd: float) -> ExponentialFamily:
     def log_normalizer(eta):
         b = jnp.maximum(eta[1], 1e-30)
-        return _proper(eta[1] > 0, 0.5 * (LOG_2PI - jnp.log(b)) + eta[0] ** 2 / (2 * b))
+        return proper(eta[1] > 0, 0.5 * (LOG_2PI - jnp.log(b)) + eta[0] ** 2 / (2 * b))
 
     return ExponentialFamily(
         log_base=lambda x: -0.5 * (x / sd) ** 2 - 0.5 * LOG_2PI - np.log(sd),
         statistic=lambda x: jnp.stack([x * 1.0, jnp.ones_like(x * 1.0)]) / sd**2,
         features=lambda w: jnp.stack([w["mu"], -0.5 * w["mu"] ** 2]),
         log_normalizer=log_normalizer,
-        eta=np.array([prior_mean * precision, precision]),
+        eta=None,
         sample=lambda key, eta, n: {"mu": eta[0] / eta[1] + jax.random.normal(key, (n,)) / jnp.sqrt(eta[1])},
     )
 
@@ -173,15 +76,19 @@ def normal(mean: float, count: float, shape: float, rate: float) -> ExponentialF
     """
     check_parameters(-inf, mean=mean)
     check_parameters(0, count=count, shape=shape, rate=rate)
+    return replace(_normal(), eta=np.array([count * mean, count, 2 * rate + count * mean**2, 2 * shape - 1.0]))
 
+
+@shared
+def _normal() -> ExponentialFamily:
     def gamma_part(eta):
         return (eta[3] + 1) / 2, (eta[2] - eta[0] ** 2 / eta[1]) / 2
 
     def log_normalizer(eta):
         a, b = gamma_part(eta)
-        proper = (eta[1] > 0) & (a > 0) & (b > 0)
+        exists = (eta[1] > 0) & (a > 0) & (b > 0)
         k, a, b = (jnp.maximum(v, 1e-30) for v in (eta[1], a, b))
-        return _proper(proper, 0.5 * (LOG_2PI - jnp.log(k)) + gammaln(a) - a * jnp.log(b))
+        return proper(exists, 0.5 * (LOG_2PI - jnp.log(k)) + gammaln(a) - a * jnp.log(b))
 
     def sample(key, eta, n):
         key_s, key_mu = jax.random.split(key)
@@ -198,7 +105,7 @@ def normal(mean: float, count: float, shape: float, rate: float) -> ExponentialF
         statistic=lambda x: jnp.stack([x * 1.0, jnp.ones_like(x * 1.0), x**2 * 1.0, jnp.ones_like(x * 1.0)]),
         features=features,
         log_normalizer=log_normalizer,
-        eta=np.array([count * mean, count, 2 * rate + count * mean**2, 2 * shape - 1.0]),
+        eta=None,
         sample=sample,
     )
 
@@ -223,16 +130,21 @@ def linear_regression(noise_sd: float, prior_sd: float, dimension: int) -> Expon
     check_parameters(0, noise_sd=noise_sd)
     check_parameters(0, infinite=True, prior_sd=prior_sd)
     d, precision = check_whole("dimension", dimension, 1), 0.0 if prior_sd == inf else 1 / prior_sd**2
+    eta = np.concatenate([np.zeros(d), precision * np.eye(d).ravel()])
+    return replace(_linear_regression(float(noise_sd), d), eta=eta)
 
+
+@shared
+def _linear_regression(noise_sd: float, d: int) -> ExponentialFamily:
     def log_normalizer(eta):
         h, matrix = eta[:d], eta[d:].reshape(d, d)
         fixed = jax.lax.stop_gradient(matrix)  # its eigenvalues ascend; a determinant may be positive by rounding
         sizes = fixed[0] if d == 1 else jnp.linalg.eigvalsh(fixed)  # one number needs no decomposition
-        proper = (sizes[0] > 0) & (sizes[0] > d * jnp.finfo(matrix.dtype).eps * sizes[-1])
-        safe = jnp.where(proper, matrix, jnp.eye(d, dtype=matrix.dtype))
+        exists = (sizes[0] > 0) & (sizes[0] > d * jnp.finfo(matrix.dtype).eps * sizes[-1])
+        safe = jnp.where(exists, matrix, jnp.eye(d, dtype=matrix.dtype))
         log_det = jnp.log(safe[0, 0]) if d == 1 else jnp.linalg.slogdet(safe)[1]
         solved = h / safe[0] if d == 1 else jnp.linalg.solve(safe, h)
-        return _proper(proper, 0.5 * (d * LOG_2PI - log_det + h @ solved))
+        return proper(exists, 0.5 * (d * LOG_2PI - log_det + h @ solved))
 
     def sample(key, eta, n):
         h, matrix = eta[:d], eta[d:].reshape(d, d)
@@ -244,7 +156,7 @@ def linear_regression(noise_sd: float, prior_sd: float, dimension: int) -> Expon
         statistic=lambda x, y: jnp.concatenate([x * y, jnp.outer(x, x).ravel()]) / noise_sd**2,
         features=lambda w: jnp.concatenate([w["w"], -0.5 * jnp.outer(w["w"], w["w"]).ravel()]),
         log_normalizer=log_normalizer,
-        eta=np.concatenate([np.zeros(d), precision * np.eye(d).ravel()]),
+        eta=None,
         sample=sample,
         data_shapes=((d,), ()),
     )
