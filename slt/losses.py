@@ -227,6 +227,11 @@ def _smoothed(log_lik: Any, beta: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _refitted(refit: Callable[[np.ndarray], Any], flagged: np.ndarray, n: int) -> np.ndarray:
+    if (of := getattr(refit, "n", n)) != n:
+        raise ValueError(
+            f"log_lik has {n} columns, and refit leaves out one of {of} observations. If the columns are groups, say "
+            "so there too: slt.refit(model, ..., groups=)."
+        )
     seconds = getattr(refit, "seconds", None)
     cost = "" if seconds is None else f", about {seconds(flagged.size):.0f} s"
     say(f"refitting {flagged.size} of {n} observations{cost}")

@@ -224,3 +224,48 @@ def improper(x):
 def test_what_chains_cannot_refit_is_named(call, message, key):
     with pytest.raises(ValueError, match=message):
         call(key)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.6])
+def test_groups_are_left_out_together(beta):
+    # Their joint density is a multivariate normal. Kills: the sum of the terms of single observations (0.9 nats off),
+    # groups in the order in which they first appear, padding that counts, the temperature on what is predicted.
+    x = np.array([0.3, 1.9, -0.4, 2.2, 1.1, 3.0, 0.8, 1.7])
+    groups = np.array(["b", "a", "c", "a", "a", "c", "b", "a"])
+    want = []
+    for label in ("a", "b", "c"):
+        out, rest = x[groups == label], x[groups != label]
+        v = 1 / (beta * rest.size + 1 / 4)
+        covariance = np.eye(out.size) + v
+        want.append(-stats.multivariate_normal.logpdf(out, np.full(out.size, v * beta * rest.sum()), covariance))
+    triple = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
+    family = slt.conjugate.normal_mean(1.0, 0.0, 2.0)
+    np.testing.assert_allclose(slt.exact_cv(family, x, beta=beta, groups=groups), want, rtol=1e-9)
+    on_grid = slt.refit(triple, x, bounds={"mu": (-12, 12)}, beta=beta, groups=groups)
+    np.testing.assert_allclose(on_grid(np.array([2, 0])), [want[2], want[0]], rtol=1e-9)
+    assert on_grid.n == 3
+    by_chains = slt.refit(triple, x, key=jax.random.key(0), beta=beta, groups=groups).judged(np.arange(3))
+    assert (np.abs(by_chains.loss - want) < 4 * by_chains.se).all()
+    assert (by_chains.se < 0.1).all()
+    single = slt.refit(triple, x, bounds={"mu": (-12, 12)}, beta=beta, groups=range(8))
+    np.testing.assert_allclose(single(np.arange(8)), slt.exact_cv(family, x, beta=beta), rtol=1e-9)
+
+
+def test_groups_of_columns_are_refitted_as_groups(rng):
+    # Kills: the terms of observations 0, 1, ... in the place of those of groups 0, 1, ...
+    x, groups = np.array([0.1, 30.0, -0.4, 29.0, 0.3, 0.2]), np.array([0, 1, 0, 1, 2, 2])
+    family = slt.conjugate.normal_mean(1.0, 0.0, 20.0)
+    draws = rng.normal(x.mean(), 6**-0.5, 1000)
+    log_lik = slt.observations(stats.norm.logpdf(x, draws[:, None]), groups=groups)
+    exact = slt.refit(family, x, groups=groups)
+    flagged = slt.pareto_k(log_lik) > 0.7
+    assert flagged.any()
+    np.testing.assert_allclose(slt.cv_loss(log_lik, refit=exact)[flagged], exact(np.arange(3))[flagged])
+    with pytest.raises(ValueError, match=r"3 columns, and refit leaves out one of 6 .* slt\.refit\(model, .*groups=\)"):
+        slt.cv_loss(log_lik, refit=slt.refit(family, x))
+    for call in (
+        lambda: slt.refit(family, x, groups=[0, 1]),
+        lambda: slt.exact_cv(NORMAL, x, key=jax.random.key(0), groups=[0, 1]),
+    ):
+        with pytest.raises(ValueError, match=r"one label per observation, shape \(6,\); got shape \(2,\)"):
+            call()
