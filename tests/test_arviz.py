@@ -5,14 +5,13 @@ import sys
 from types import SimpleNamespace
 
 import arviz
-import jax
 import numpy as np
-import numpyro.distributions as dist
 import pytest
 from scipy import stats
 
 import slt
 from slt import Posterior, SltWarning, _arviz, to_datatree
+from slt.evidence import Tempered
 
 
 @pytest.fixture
@@ -118,22 +117,23 @@ def test_a_posterior_comes_back_from_its_tree(rng):
 
 
 def test_every_record_with_draws_becomes_a_tree(rng):
-    # Kills: draws of the prior in the place of the last rung; islands laid across the particles.
-    triple = slt.Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
-    x = np.array([0.3, 1.9, -0.4, 2.2, 1.1])
-    ladder = slt.samplers.parallel_tempering.sample(jax.random.key(0), triple, x, draws=100, rungs=4)
-    tree = to_datatree(ladder)
-    np.testing.assert_array_equal(tree.posterior["mu"].values.ravel(), ladder.draws["mu"][-1])
+    # Kills: a rung that is not the last, islands laid across the particles, beta of the record forgotten.
+    w, log_lik = rng.normal(size=(2, 40)), rng.normal(size=(40, 3))
+    top = Posterior({"w": w[-1]}, log_lik, diagnostics=SimpleNamespace(chains=4))
+    ladder = slt.samplers.parallel_tempering.Replicas(top, np.array([0.0, 1.0]), {"w": w}, w.reshape(2, 4, 10), [0.4])
+    back = slt.from_datatree(to_datatree(ladder))
+    np.testing.assert_array_equal(back.draws["w"], w[-1])
+    np.testing.assert_array_equal(back.log_lik, log_lik)
+    assert back.diagnostics.chains == 4
+    energy = slt.FreeEnergy(1.0, 0.1, beta=0.5)
+    climb = Tempered(energy, np.array([0.0, 0.1, 0.5]), np.zeros((3, 5, 8)), np.zeros((3, 5)), {"w": w[0]})
+    with pytest.warns(SltWarning, match="beta=0.5"):
+        tree = to_datatree(climb)
+    np.testing.assert_array_equal(tree.posterior["w"].values, w[0].reshape(5, 8))
+    assert "log_likelihood" not in tree
     back = slt.from_datatree(tree)
-    np.testing.assert_array_equal(back.log_lik, ladder.posterior.log_lik)
-    assert repr(back.diagnostics) == repr(ladder.posterior.diagnostics)
-    climb = slt.tempered_smc(jax.random.key(0), triple, x, particles=512)
-    tree = to_datatree(climb)
-    assert tree.posterior["mu"].shape == (16, 32)
-    assert "log_likelihood" not in tree.groups
-    totals = stats.norm.logpdf(x, tree.posterior["mu"].values[..., None]).sum(-1)
-    np.testing.assert_allclose(totals, climb.log_lik[-1], rtol=1e-10)
-    np.testing.assert_array_equal(slt.from_datatree(tree).draws["mu"], climb.draws["mu"])
+    np.testing.assert_array_equal(back.draws["w"], w[0])
+    assert (back.log_lik, back.beta, back.diagnostics.chains) == (None, 0.5, 5)
 
 
 def test_what_is_no_tree_of_draws_is_refused(log_lik):

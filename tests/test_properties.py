@@ -63,7 +63,7 @@ def test_tic_forgets_the_coordinates_and_is_aic_where_information_is_curvature(l
     np.testing.assert_allclose(slt.tic(log_lik + shift, scores, hessian), still - shift, atol=1e-8)
 
 
-@given(terms((4, 5)), terms(5), st.lists(st.integers(1, 3), min_size=4, max_size=4), shifts)
+@given(terms((4, 5)), terms(5), st.permutations([1, 2, 2, 4]), shifts)
 @few
 def test_dic_shifts_and_takes_weights_for_repeated_draws(log_lik, at_mean, counts, shift):
     # Kills: twice the penalty, a sum over draws, weights as they are and not normalized.
@@ -173,19 +173,21 @@ def test_ladders_shift_and_forget_the_order_of_their_chains(seed, shift, order):
     assert 0 <= still.mean <= 1
 
 
-@given(seeds, st.permutations(range(4)), st.floats(0.01, 100), shifts)
+@given(seeds, st.permutations(range(4)), st.sampled_from([-0.125, 0.5, 4.0, 64.0]), shifts)
 @few
 def test_mixing_forgets_units_and_the_order_of_chains(seed, order, scale, shift):
     # Ranks mind no monotone map. Kills: R-hat of the values themselves, the first chain as a reference.
     x = draws(seed, (4, 60))
-    for judge in (rhat, ess, lambda x: ess(x, method="tail"), lambda x: ess(x, method="mean")):
+    for judge in (ess, lambda x: ess(x, method="tail"), lambda x: ess(x, method="mean")):
         np.testing.assert_allclose(judge(scale * x[list(order)] + shift), judge(x), rtol=1e-7)
+    # Exact factors alone: the two middle draws are equally far from the median, a tie that rounding breaks.
+    np.testing.assert_allclose(rhat(scale * x[list(order)]), rhat(x), rtol=1e-9)
     np.testing.assert_allclose(ess(np.exp(x)), ess(x), rtol=1e-9)
     np.testing.assert_allclose(ess(np.exp(x), method="tail"), ess(x, method="tail"), rtol=1e-9)
     assert rhat(x) <= rhat(x + 5 * np.arange(4)[:, None])
 
 
-@given(terms((6, 4)), st.lists(st.integers(1, 3), min_size=6, max_size=6), st.sampled_from([-1.0, 0.5, 2.0]))
+@given(terms((6, 4)), st.permutations([1, 1, 1, 2, 3, 4]), st.sampled_from([-1.0, 0.5, 2.0]))
 @few
 def test_log_mean_exp_takes_weights_for_repeated_entries(a, counts, scale):
     # Kills: weights not normalized, weights along the wrong axis.
