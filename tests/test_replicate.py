@@ -420,8 +420,9 @@ def test_the_record_prints_a_line_for_each_quantity():
     columns |= {"rhat": np.array([1.001, 1.5]), "ess": np.array([900.0, 7.0]), "redrawn": np.array([0, 2])}
     lines = repr(_replicate.Replicated(**columns, n=100, beta=0.5)).splitlines()
     assert lines[0] == "2 data sets of n=100, beta=0.5: mean ± se"
+    # What is nan, as those that were not asked for, has no line.
     shown = dict(line.split(maxsplit=1) for line in lines[1:])
-    assert set(shown) == set(_replicate.NAMES) - {"empirical_entropy", "free_energy_excess"}  # those are nan here
+    assert set(shown) == set(_replicate.NAMES) - {"empirical_entropy", "functional_variance", "free_energy_excess"}
     assert shown["rlct"] == "0.2500 ± 0.2000"
     assert (shown["rhat"], shown["ess"], shown["redrawn"]) == ("at most 1.500", "at least 7", "1 in all")
 
