@@ -515,7 +515,7 @@ def test_a_fit_of_a_positive_parameter_and_what_is_refused():
     for given, options, message in (
         ({"t": s}, {}, "lacks draws of s; it has t"),
         ({"s": s}, {"chains": 7}, "chains must divide the 4000 draws of s; got chains=7"),
-        ({"s": s[:, None, None]}, {}, r"\('draws',\) and \('chains', 'draws'\); got \(4000, 1, 1\)"),
+        ({"s": s[:, None, None]}, {}, r"\('draws',\) or \('chains', 'draws'\); got \(4000, 1, 1\)"),
         ({"s": s[:40]}, {}, "50 draws of each of 1 chain"),
     ):
         with pytest.raises(ValueError, match=message):
