@@ -32,7 +32,7 @@ _FUNCTIONS = {
     "Refit": "_refit",
     "exact_cv": "_refit",
     "refit": "_refit",
-    "Summary": "_summary",
+    "Summary": "_table",
     "summary": "_summary",
     "summary_from": "_summary",
     "cv_loss": "losses",
@@ -62,7 +62,8 @@ _FUNCTIONS = {
     "Verification": "_verify",
     "verify": "_verify",
     "log_lik": "interop",
-    "to_datatree": "interop",
+    "from_datatree": "_trees",
+    "to_datatree": "_trees",
     "local_learning_coefficient": "local",
     "nuts": "posterior",
     "check": "grading",
@@ -119,6 +120,7 @@ __all__ = [
     "experiment",
     "free_energy",
     "free_energy_from",
+    "from_datatree",
     "functional_variance",
     "generalization_loss",
     "gibbs_loss",
@@ -185,13 +187,15 @@ if TYPE_CHECKING:
     from slt._refit import Refit, exact_cv, refit
     from slt._replicate import Replicated, replicate
     from slt._stream import stream_criteria
-    from slt._summary import Summary, summary, summary_from
+    from slt._summary import summary, summary_from
+    from slt._table import Summary
+    from slt._trees import from_datatree, to_datatree
     from slt._verify import Verification, verify
     from slt._waic import waic
     from slt.energy import FreeEnergy, bic, log_bayes_factor, sbic, wbic
     from slt.evidence import free_energy, tempered_smc
     from slt.grading import check, hint
-    from slt.interop import log_lik, to_datatree
+    from slt.interop import log_lik
     from slt.local import local_learning_coefficient
     from slt.losses import (
         cv_loss,

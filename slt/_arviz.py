@@ -83,7 +83,7 @@ def from_datatree(tree: Any, var_name: str | None = None) -> np.ndarray:
 
 def by_chain(tree: Any, var_name: str | None = None) -> np.ndarray:
     """The same with the chains apart, `(chains, draws, n)`."""
-    group = tree.get(LOG_LIKELIHOOD) if isinstance(tree, Mapping) else getattr(tree, LOG_LIKELIHOOD, None)
+    group = group_of(tree, LOG_LIKELIHOOD)
     if group is None:
         raise ValueError(
             f"no log_likelihood group in this {type(tree).__name__}. Compute it when you sample (NumPyro: "
@@ -102,7 +102,37 @@ def by_chain(tree: Any, var_name: str | None = None) -> np.ndarray:
             f"predicted: slt.log_lik(tree, var_name={example!r}); or say what one observation is: "
             'slt.observations(tree, combine="sum") (a value of each) or combine="concat" (each value by itself).'
         )
-    variable = variables[var_name]
+    values = _chains_first(variables[var_name], f"log_likelihood[{var_name!r}]")
+    return values.reshape(*values.shape[:2], -1)
+
+
+def draws_by_chain(tree: Any) -> dict[str, np.ndarray]:
+    """The draws of a DataTree: name to array `(chains, draws, ...)`."""
+    group = group_of(tree, "posterior")
+    if group is None:
+        raise ValueError(f"no posterior group in this {type(tree).__name__}: it has no draws.")
+    return {name: _chains_first(group[name], f"posterior[{name!r}]") for name in _names(group)}
+
+
+def divergences(tree: Any) -> int:
+    """How many transitions the sampler of a DataTree called divergent; 0 where it says nothing of them."""
+    stats = group_of(tree, "sample_stats")
+    return 0 if stats is None or "diverging" not in _names(stats) else int(np.asarray(stats["diverging"]).sum())
+
+
+def beta_of(tree: Any) -> float | None:
+    """The inverse temperature that a tree's `attrs` say it is at; `None` where they do not."""
+    attrs = getattr(tree, "attrs", None)
+    return attrs.get("beta") if isinstance(attrs, Mapping) else None
+
+
+def group_of(tree: Any, name: str) -> Any:
+    """A group of a tree by name, `None` where there is none."""
+    return tree.get(name) if isinstance(tree, Mapping) else getattr(tree, name, None)
+
+
+def _chains_first(variable: Any, name: str) -> np.ndarray:
+    """A variable as an array `(chains, draws, ...)`, whatever the order of its dimensions."""
     dims = getattr(variable, "dims", None)
     if dims is not None and "chain" in dims and "draw" in dims:
         variable = variable.transpose("chain", "draw", ...)
@@ -110,16 +140,21 @@ def by_chain(tree: Any, var_name: str | None = None) -> np.ndarray:
         variable = np.asarray(variable.transpose("sample", ...))[None]
     values = np.asarray(variable)
     if values.ndim < 2:
-        raise ValueError(f"log_likelihood[{var_name!r}] must have axes (chains, draws, ...); got shape {values.shape}.")
-    return values.reshape(*values.shape[:2], -1)
+        raise ValueError(f"{name} must have axes (chains, draws, ...); got shape {values.shape}.")
+    return values
+
+
+def variables_by_chain(tree: Any) -> dict[str, np.ndarray]:
+    """Every observed variable of a DataTree: name to matrix `(chains, draws, n)`."""
+    group = group_of(tree, LOG_LIKELIHOOD)
+    if group is None:
+        by_chain(tree)  # says so
+    return {name: by_chain(tree, name) for name in _names(group)}
 
 
 def all_from_datatree(tree: Any) -> dict[str, np.ndarray]:
-    """Every observed variable of a DataTree: name to matrix `(draws, n)`."""
-    group = tree.get(LOG_LIKELIHOOD) if isinstance(tree, Mapping) else getattr(tree, LOG_LIKELIHOOD, None)
-    if group is None:
-        from_datatree(tree)  # says so
-    return {name: from_datatree(tree, name) for name in _names(group)}
+    """The same with the chains one after the other: name to matrix `(draws, n)`."""
+    return {name: a.reshape(-1, a.shape[-1]) for name, a in variables_by_chain(tree).items()}
 
 
 def build_datatree(groups: Mapping[str, Mapping[str, Any]], attrs: Mapping[str, Any]) -> Any:

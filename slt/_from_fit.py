@@ -1,6 +1,7 @@
-r"""The free energy from draws that somebody already has: bridge sampling, each half of them in turn (floor 4)."""
+r"""The free energy from draws that somebody already has: bridge sampling, each half of them in turn (floor 5)."""
 
 import warnings
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -8,17 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt import _smc
+from slt import _arviz, _smc
 from slt._arrays import MeanSE, SltWarning
 from slt._target import target
 from slt.energy import FreeEnergy, bridge_sampling
+from slt.posterior import diagnose
 from slt.triple import Posterior
 
 LEAST = 50  # draws of a chain, half of which fit the proposal
 AGREE = 4.0  # standard errors between the estimates of the two halves, beyond which the chains are not believed
 
 
-def free_energy_from(key: jax.Array, model: Any, posterior: Posterior, *args: Any, **kwargs: Any) -> FreeEnergy:
+def free_energy_from(
+    key: jax.Array, model: Any, posterior: Any, *args: Any, chains: int = 1, **kwargs: Any
+) -> FreeEnergy:
     r"""Free energy of a model from a fit of it, at the inverse temperature of the fit, by bridge sampling.
 
     $$F_n(\beta) = -\frac1\beta \log \frac{\mathbb{E}_g[h\,r]}{\mathbb{E}_w[h]}, \qquad
@@ -28,12 +32,14 @@ def free_energy_from(key: jax.Array, model: Any, posterior: Posterior, *args: An
     each chain and met with the second, then the other way round; the two estimates must agree. It is right where the
     chains are: a mode that they never visited is missing from both.
 
-    **Arguments:** `key`: a JAX key. `model`: the `Triple` or NumPyro model that was fitted. `posterior`: from
-    `slt.nuts` or another sampler, chain after chain, with draws of every parameter by name. `args`, `kwargs`: the
-    data, as given to the sampler.
+    **Arguments:** `key`: a JAX key. `model`: the `Triple` or NumPyro model that was fitted. `posterior`: its draws, by
+    any sampler: a `Posterior`, an ArviZ tree, or name to array `(draws, ...)` or `(chains, draws, ...)` at
+    $\beta = 1$, with an entry for every parameter. `args`, `kwargs`: the data, as given to the sampler. `chains`: of
+    arrays `(draws, ...)`, one after the other.
     **Returns:** `FreeEnergy`: the mean of the two estimates; its error counts the autocorrelation of the chains.
     `diagnostics` has `estimates` of the `first` and `second` half, `agreement` in standard errors, and `overlap`.
-    **Raises:** `ValueError` for weighted draws, too few draws, a missing parameter, and what `slt.free_energy` refuses.
+    **Raises:** `ValueError` for weighted draws, too few draws, a missing parameter, and what `slt.free_energy` refuses;
+    `TypeError` for a `posterior` that is none of these.
     Warns (`SltWarning`) if the halves disagree, the proposal misses the draws, or the chains have not converged.
     **Source:** Meng and Wong (1996); Fruehwirth-Schnatter (2004) for the error.
 
@@ -41,13 +47,15 @@ def free_energy_from(key: jax.Array, model: Any, posterior: Posterior, *args: An
     >>> from slt import Triple
     >>> triple = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
     >>> x = jnp.array([-1.0, 0.0, 0.5, 1.5, 2.0])  # its posterior is normal, with precision 5.25
-    >>> mu = 3 / 5.25 + jax.random.normal(jax.random.key(0), (1000,)) / 5.25**0.5
-    >>> found = free_energy_from(jax.random.key(1), triple, Posterior({"mu": mu}, None), x)
+    >>> mu = 3 / 5.25 + jax.random.normal(jax.random.key(0), (4, 250)) / 5.25**0.5
+    >>> found = free_energy_from(jax.random.key(1), triple, {"mu": mu}, x)
     >>> bool(abs(found.value - 9.00981) < 4 * found.se), found.ok
     (True, True)
     """
     density, data = target(model, args, kwargs)
-    u, chains = _vectors(density, data, posterior)
+    example = jax.eval_shape(lambda: density.constrain(jnp.zeros(density.dimension), data))
+    posterior, chains = _read(posterior, chains, example)
+    u = _vectors(density, data, posterior, chains, example)
     per_chain = u.reshape(chains, -1, density.dimension)
     middle = per_chain.shape[1] // 2
     halves = per_chain[:, :middle], per_chain[:, middle : 2 * middle]
@@ -78,25 +86,65 @@ def free_energy_from(key: jax.Array, model: Any, posterior: Posterior, *args: An
     return FreeEnergy(value, se, float(posterior.beta), "bridge sampling of a fit", tuple(problems), diagnostics)
 
 
-def _vectors(density: Any, data: Any, posterior: Posterior) -> tuple[Any, int]:
+def _read(fit: Any, chains: int, example: Mapping[str, Any]) -> tuple[Posterior, int]:
+    """Any fit as a `Posterior` of the model's parameters, chain after chain, and how many chains there are."""
+    if isinstance(fit, Posterior):
+        _check_names(fit.draws, example)
+        return fit, getattr(fit.diagnostics, "chains", chains)
+    if not _arviz.is_datatree(fit):
+        raise TypeError(
+            "the draws must be a Posterior, an ArviZ tree, or name to array (draws, ...) or (chains, draws, ...); got "
+            f"{type(fit).__name__}."
+        )
+    tree = _arviz.group_of(fit, "posterior") is not None
+    given = _arviz.draws_by_chain(fit) if tree else fit
+    _check_names(given, example)
+    by_chain = {name: np.asarray(given[name]) for name in example}
+    for name, a in by_chain.items():
+        own = example[name].shape
+        if a.ndim - len(own) not in (1, 2) or a.shape[a.ndim - len(own) :] != own:
+            raise ValueError(
+                f"draws of {name} must have shape {('draws', *own)} or {('chains', 'draws', *own)}; got {a.shape}."
+            )
+        if a.ndim == len(own) + 1:
+            if chains < 1 or len(a) % chains:
+                raise ValueError(f"chains must divide the {len(a)} draws of {name}; got chains={chains!r}.")
+            by_chain[name] = a.reshape(chains, -1, *a.shape[1:])
+    if len({a.shape[:2] for a in by_chain.values()}) != 1:
+        shapes = ", ".join(f"{name}: {np.shape(given[name])}" for name in example)
+        raise ValueError(f"the parameters must have equally many chains and draws; got {shapes}.")
+    flat = {name: a.reshape(-1, *a.shape[2:]) for name, a in by_chain.items()}
+    _check_enough(*next(iter(by_chain.values())).shape[:2])
+    beta = _arviz.beta_of(fit) if tree else None
+    fit = Posterior(flat, None, 1.0 if beta is None else float(beta), diagnostics=diagnose(by_chain))
+    return fit, fit.diagnostics.chains
+
+
+def _check_names(draws: Mapping[str, Any], example: Mapping[str, Any]) -> None:
+    if missing := sorted(set(example) - set(draws)):
+        raise ValueError(f"the posterior lacks draws of {', '.join(missing)}; it has {', '.join(map(str, draws))}.")
+
+
+def _check_enough(chains: int, draws: float) -> None:
+    if draws < LEAST or draws % 1:
+        raise ValueError(
+            f"{LEAST} draws of each of {chains} chain(s) are wanted; got {chains * draws:.0f} in all. Draw longer."
+        )
+
+
+def _vectors(density: Any, data: Any, posterior: Posterior, chains: int, example: Mapping[str, Any]) -> Any:
     if posterior.log_weights is not None:
         raise ValueError("the posterior's draws are weighted nodes: take its log_evidence, or unweighted draws.")
-    example = jax.eval_shape(lambda: density.constrain(jnp.zeros(density.dimension), data))
-    missing = sorted(set(example) - set(posterior.draws))
-    if missing:
-        raise ValueError(f"the posterior lacks draws of {', '.join(missing)}; it has {', '.join(posterior.draws)}.")
     draws = {name: jnp.asarray(posterior.draws[name]) for name in example}
     for name, a in draws.items():
         if a.shape[1:] != example[name].shape:
             raise ValueError(f"draws of {name} must have shape {('draws', *example[name].shape)}; got {a.shape}.")
     u = jax.vmap(lambda w: density.unconstrain(w, data))(draws)
-    chains = getattr(posterior.diagnostics, "chains", 1)
-    if len(u) % chains or len(u) < LEAST * chains:
-        raise ValueError(f"{LEAST} draws of each of {chains} chain(s) are wanted; got {len(u)} in all. Draw longer.")
+    _check_enough(chains, len(u) / chains)
     bad = ~np.isfinite(np.asarray(u)).all(1)
     if bad.any():
         raise ValueError(f"{int(bad.sum())} of {len(u)} draws lie outside the support (first: {int(bad.argmax())}).")
-    return u, chains
+    return u
 
 
 @partial(jax.jit, static_argnames="density")

@@ -2,7 +2,7 @@ r"""Exact leave-one-out cross-validation by refitting: closed forms, grids, and 
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ from jax.scipy.special import logsumexp
 from slt import conjugate
 from slt._arrays import Pointwise, check_beta, in_input_precision
 from slt._nodes import check_key
-from slt._refit_chains import Deleted, RefitTerms, deleted
+from slt._refit_chains import Deleted, RefitTerms, deleted, labels
 from slt._sites import refuse_options
 from slt.quadrature import edge_nodes, grid, warn_at_edges
 from slt.triple import Triple, check_names, log_density, log_prior
@@ -26,10 +26,11 @@ PROBE = 1000  # nodes on which the cost is measured
 class Refit:
     r"""Exact leave-one-out terms of chosen observations, and what they cost; made by `slt.refit`.
 
-    Call it with an array of indices, shape `(k,)`, for $-\log p(X_i \mid X^n \setminus X_i)$ of those observations, or
-    hand it to `slt.cv_loss(..., refit=)`. `judged(indices)` returns these terms as `loss`, with their Monte Carlo
-    standard error `se` and, of the chains, `rhat` and `divergences`, each `(k,)`. `seconds(k)` predicts how long $k$
-    refits take, compilation apart; for chains roughly, since how long their trajectories are is not known beforehand.
+    Call it with an array of indices, shape `(k,)`, for $-\log p(X_i \mid X^n \setminus X_i)$ of those observations
+    (or groups), or hand it to `slt.cv_loss(..., refit=)`. `judged(indices)` returns these terms as `loss`, with their
+    Monte Carlo standard error `se` and, of the chains, `rhat` and `divergences`, each `(k,)`. `seconds(k)` predicts how
+    long $k$ refits take, compilation apart; for chains roughly, since how long their trajectories are is not known
+    beforehand.
 
     **Source:** Watanabe (2018), section 1.6.
 
@@ -45,11 +46,14 @@ class Refit:
     points: int
     key: Any = None
     chains: Deleted | None = field(default=None, repr=False)
+    groups: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def n(self) -> int:
-        """How many observations there are to leave out."""
-        return len(self.data[0]) if self.chains is None else len(self.chains.columns)
+        """How many observations, or groups, there are to leave out."""
+        if self.chains is not None:
+            return self.chains.n
+        return len(self.data[0]) if self.groups is None else int(self.groups.max()) + 1
 
     def __call__(self, indices: Any) -> Pointwise:
         return self.judged(indices).loss
@@ -63,9 +67,24 @@ class Refit:
             return self.chains.run(self.key, i, self.beta)
         if isinstance(self.model, Triple):
             terms = self._on_a_grid(i)
+        elif self.groups is not None:
+            terms = np.array([self._in_closed_form(self.groups == group) for group in i])
         else:
             terms = conjugate.cv_loss(self.model, *self.data, beta=self.beta)[i]
         return RefitTerms(terms, np.zeros(i.size), np.full(i.size, np.nan), np.zeros(i.size, int))
+
+    def _in_closed_form(self, group: np.ndarray) -> float:
+        data = [np.asarray(a) for a in self.data]
+        rest = conjugate.posterior(self.model, *(a[~group] for a in data), beta=self.beta)
+        return -float(conjugate.log_evidence(replace(self.model, eta=rest), *(a[group] for a in data)))
+
+    def _members(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of each unit, `(units, size of the largest)`, and which of them are no padding."""
+        of = np.arange(len(self.data[0])) if self.groups is None else self.groups
+        sizes = np.bincount(of)
+        rows, real = np.zeros((len(sizes), sizes.max()), int), np.arange(sizes.max()) < sizes[:, None]
+        rows[real] = np.argsort(of, kind="stable")
+        return rows, real
 
     def seconds(self, count: int) -> float:
         """Predicted time of `count` refits, from the time that a thousandth part of the work takes here."""
@@ -82,7 +101,8 @@ class Refit:
         in_input_precision(lambda *data: jax.block_until_ready(run(*data)), *self.data)
         n, probed = len(self.data[0]), len(next(iter(few.values())))
         per_entry = (time.perf_counter() - start) / (probed * n)
-        return per_entry * nodes * (n + 3 * count)  # a refit takes a density and two exponentials at each node
+        # A refit takes the densities of what is left out, and two exponentials, at each node.
+        return per_entry * nodes * (n + (2 + self._members()[0].shape[1]) * count)
 
     def _bounds(self) -> Mapping[str, tuple[float, float]]:
         if self.bounds is None:
@@ -97,6 +117,7 @@ class Refit:
         triple, beta, bounds = self.model, self.beta, self._bounds()
         w, log_volume = grid(bounds, points=self.points)
         edges = edge_nodes(triple, w, bounds, self.points)
+        rows, real = map(jnp.asarray, self._members())
 
         def run(log_volume, *data):
             def whole(w):
@@ -106,8 +127,12 @@ class Refit:
             log_joint = jnp.where(jnp.isnan(log_joint), -jnp.inf, log_joint)
 
             def without(i):
-                one = [jax.lax.dynamic_slice_in_dim(jnp.asarray(a), i, 1) for a in data]
-                log_p = jax.lax.map(lambda w: log_density(triple, w, *one)[0], dict(w), batch_size=BATCH)
+                one = [jnp.asarray(a)[rows[i]] for a in data]
+
+                def of_unit(w):
+                    return jnp.where(real[i], log_density(triple, w, *one), 0).sum()
+
+                log_p = jax.lax.map(of_unit, dict(w), batch_size=BATCH)
                 rest = jnp.where(jnp.isfinite(log_joint), log_joint - beta * log_p, -jnp.inf)
                 total = logsumexp(rest)
                 mass = [jnp.exp(logsumexp(jnp.where(inside, rest, -jnp.inf)) - total) for inside in edges.values()]
@@ -135,6 +160,7 @@ def refit(
     beta: float = 1.0,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     points: int = 200,
+    groups: Any = None,
     **kwargs: Any,
 ) -> Refit:
     r"""Exact leave-one-out of the observations that one asks for, in one batch.
@@ -148,7 +174,8 @@ def refit(
     one observed site, by four chains of the No-U-Turn sampler for each refit, up to 25 refits side by side in one
     compiled program. `data`, `kwargs`: `x`, or `x, y`; the arguments of a NumPyro model, as in `slt.nuts`. `key`: a JAX
     key, for chains. `beta`: inverse temperature. `bounds`: name to `(low, high)`: a box that holds every leave-one-out
-    posterior. `points`: nodes per parameter.
+    posterior. `points`: nodes per parameter. `groups`:
+    one label per observation: whole groups are left out, in the order of `slt.observations(log_lik, groups=groups)`.
     **Returns:** a `Refit`: call it with indices, or pass it to `slt.cv_loss(..., refit=)`.
     **Raises:** `TypeError` for another model, or a NumPyro model without key; `ValueError` for both key and bounds, for
     an improper prior, from which no chain can start, and for whatever `slt.log_lik` refuses. When called: `ValueError`
@@ -175,11 +202,12 @@ def refit(
         check_key(key)
         if bounds is not None:
             raise ValueError("refit got both key= and bounds=: a key is for chains, bounds are for a grid. Drop one.")
-        return Refit(model, data, float(beta), None, points, key, deleted(model, data, kwargs))
+        return Refit(model, data, float(beta), None, points, key, deleted(model, data, kwargs, groups))
     refuse_options("a refit without chains", **kwargs)
     if not data or any(np.ndim(a) == 0 for a in data):
         raise ValueError("refit wants the data: refit(model, x) or refit(model, x, y).")
-    return Refit(model, data, float(beta), bounds, points)
+    own = None if groups is None else labels(groups, len(data[0]))
+    return Refit(model, data, float(beta), bounds, points, groups=own)
 
 
 def exact_cv(
@@ -189,6 +217,7 @@ def exact_cv(
     beta: float = 1.0,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     points: int = 200,
+    groups: Any = None,
     **kwargs: Any,
 ) -> Pointwise:
     r"""Leave-one-out cross-validation loss $C_n$ without approximation, by $n$ refits.
@@ -196,12 +225,12 @@ def exact_cv(
     $$C_n = -\frac1n \sum_i \log p(X_i \mid X^n \setminus X_i)$$
 
     **Arguments:** as in `slt.refit`.
-    **Returns:** shape `(n,)`, nats per observation; $C_n$ is its `.mean()`.
+    **Returns:** shape `(n,)`, nats per observation (or group); $C_n$ is its `.mean()`.
     **Raises:** as in `slt.refit`.
     **Source:** Watanabe (2018), section 1.6.
 
     >>> np.exp(-exact_cv(conjugate.bernoulli(1.0, 1.0), np.array([1, 0, 1]))).round(6).tolist()
     [0.5, 0.25, 0.5]
     """
-    again = refit(model, *data, key=key, beta=beta, bounds=bounds, points=points, **kwargs)
+    again = refit(model, *data, key=key, beta=beta, bounds=bounds, points=points, groups=groups, **kwargs)
     return again(np.arange(again.n))

@@ -42,16 +42,23 @@ class RefitTerms(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Deleted:
-    """A model's density and data, and in which entry of its terms each observation stands."""
+    """A model's density and data, and the unit that each entry of its terms belongs to: one observation or a group.
+
+    Units are counted from 0; -1 is an entry that is no observation.
+    """
 
     density: Target
     data: Any
-    columns: np.ndarray
-    terms: int
+    units: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """How many units there are to leave out."""
+        return int(self.units.max()) + 1
 
     def size(self, count: int) -> int:
         """How many refits run side by side: few or many, and fewer where the data or the draws are large."""
-        of_one = _many.CHAINS * max(self.terms, _many.DRAWS * self.density.dimension)
+        of_one = _many.CHAINS * max(len(self.units), _many.DRAWS * self.density.dimension)
         return max(1, min(FEW if count <= FEW else MANY, TILE // of_one))
 
     def run(self, key: Any, indices: np.ndarray, beta: float) -> RefitTerms:
@@ -61,7 +68,7 @@ class Deleted:
         found = self._chunks(key, indices, beta, 1)
         bad = np.flatnonzero(~(found.rhat <= RHAT))
         if bad.size:
-            again = self._chunks(jax.random.fold_in(key, len(self.columns)), indices[bad], beta, LONGER)
+            again = self._chunks(jax.random.fold_in(key, self.n), indices[bad], beta, LONGER)
             for old, new in zip(found, again, strict=True):
                 old[bad] = new
         longer = np.where(np.isin(np.arange(indices.size), bad), LONGER, 1)
@@ -71,7 +78,7 @@ class Deleted:
     def seconds(self, count: int, beta: float) -> float:
         """A forecast: the time of one gradient in every chain of a program, times ten a draw."""
         size = self.size(count)
-        weights = jnp.ones(self.terms)
+        weights = jnp.ones(len(self.units))
 
         def potential(u, data):
             return self.density.log_prior(u, data) + beta * _many.weighted(weights, self.density.terms(u, data))
@@ -94,15 +101,13 @@ class Deleted:
 
     def _chunk(self, key: Any, indices: np.ndarray, *, beta: float, longer: int) -> RefitTerms:
         keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.asarray(indices))
-        columns = jnp.asarray(self.columns[indices])
-        weights = jnp.ones((indices.size, self.terms)).at[jnp.arange(indices.size), columns].set(0)
+        weights = jnp.where(jnp.asarray(self.units) == jnp.asarray(indices)[:, None], 0.0, 1.0)
         sizes = {"draws": longer * _many.DRAWS, "warmup": longer * _many.WARMUP}
         chains = _many.run(keys, self.density, self.data, weights, beta, shared=True, **sizes)
-        left_out, rest = _scores(chains.u, self.density, self.data, weights, columns)
+        left_out, rest = _scores(chains.u, self.density, self.data, weights)
         return _summary(np.asarray(left_out), np.asarray(rest), np.array(chains.divergences))
 
-    @staticmethod
-    def _judge(found: RefitTerms, indices: np.ndarray, transitions: np.ndarray) -> None:
+    def _judge(self, found: RefitTerms, indices: np.ndarray, transitions: np.ndarray) -> None:
         apart = ~(found.rhat <= RHAT)
         bad = apart | (found.divergences > DIVERGENT * transitions)
         if bad.any():
@@ -112,15 +117,16 @@ class Deleted:
                     indices[bad][:10], found.rhat[bad], found.divergences[bad], transitions[bad], strict=False
                 )
             )
+            kind = "observations" if self.n == (self.units >= 0).sum() else "groups"
             warnings.warn(
-                f"the chains of {int(bad.sum())} of {indices.size} refits cannot be trusted: observations {named}"
+                f"the chains of {int(bad.sum())} of {indices.size} refits cannot be trusted: {kind} {named}"
                 f"{', ...' if bad.sum() > 10 else ''}. Reparametrize the model, or look for several modes.",
                 SltWarning,
                 stacklevel=5,
             )
 
 
-def deleted(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Deleted:
+def deleted(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], groups: Any = None) -> Deleted:
     """What the refits of a triple or of a NumPyro model with one observed site need; says why a model cannot be."""
     args, kwargs = as_jax((args, dict(kwargs)))
     keep = None
@@ -139,26 +145,35 @@ def deleted(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Del
             "function, from indices to exact terms."
         ) from error
     example = jax.eval_shape(density.terms, jax.eval_shape(density.draw_prior, jax.random.key(0), data), data)
-    terms = example.shape[0]
-    return Deleted(density, data, np.arange(terms) if keep is None else keep, terms)
+    units = np.full(example.shape[0], -1)
+    own = np.arange(units.size) if keep is None else keep
+    units[own] = np.arange(own.size) if groups is None else labels(groups, own.size)
+    return Deleted(density, data, units)
+
+
+def labels(groups: Any, n: int) -> np.ndarray:
+    """The number of each observation's group, in the order of `slt.observations`."""
+    if np.shape(groups) != (n,):
+        raise ValueError(f"groups must give one label per observation, shape ({n},); got shape {np.shape(groups)}.")
+    return np.unique(np.asarray(groups), return_inverse=True)[1]
 
 
 @partial(jax.jit, static_argnames=("density",))
-def _scores(u: Any, density: Target, data: Any, weights: Any, columns: Any) -> Any:
-    """Of each draw, `(R, chains, draws)`: log p of the observation left out, and of all the others together."""
+def _scores(u: Any, density: Target, data: Any, weights: Any) -> Any:
+    """Of each draw, `(R, chains, draws)`: log p of what is left out, and of all the others together."""
 
     def of_refit(args):
-        u, weights, column = args
+        u, weights = args
 
         def of_draw(u):
             terms = density.terms(u, data)
-            return terms[column], _many.weighted(weights, terms)
+            return _many.weighted(1 - weights, terms), _many.weighted(weights, terms)
 
         tile = max(1, min(256, TILE // weights.size))
         found = jax.lax.map(of_draw, u.reshape(-1, u.shape[-1]), batch_size=tile)
         return tuple(a.reshape(u.shape[:2]) for a in found)
 
-    return jax.lax.map(of_refit, (u, weights, columns))
+    return jax.lax.map(of_refit, (u, weights))
 
 
 def _summary(left_out: np.ndarray, rest: np.ndarray, divergences: np.ndarray) -> RefitTerms:

@@ -59,6 +59,21 @@ class Replicated:
     n: int
     beta: float
 
+    def __repr__(self) -> str:
+        """One line for each quantity: mean and standard error over data sets; of the diagnostics the worst."""
+        every = len(np.asarray(self.rlct))
+        lines = [f"{every} data sets of n={self.n}, beta={self.beta:.4g}: mean ± se"]
+        for name in NAMES:
+            a = np.asarray(getattr(self, name), float)
+            known = a[np.isfinite(a)]
+            if name in WORST:
+                worst, text = WORST[name]
+                lines.append(f"{name:<29}{text.format(worst(a))}")
+            elif known.size:
+                value = str(mean_se(known)) if known.size > 1 else f"{known[0]:.4f}"
+                lines.append(f"{name:<29}{value}{'' if known.size == every else f' ({known.size} of {every})'}")
+        return "\n".join(lines)
+
     def mean(self, name: str) -> MeanSE:
         """The mean over data sets with its standard error."""
         return mean_se(getattr(self, name))
@@ -74,6 +89,11 @@ class Replicated:
 
 
 NAMES = tuple(Replicated.__dataclass_fields__)[:-2]
+WORST = {
+    "rhat": (np.max, "at most {:.3f}"),
+    "ess": (np.min, "at least {:.0f}"),
+    "redrawn": (np.count_nonzero, "{} in all"),
+}
 
 
 def replicate(

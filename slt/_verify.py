@@ -70,6 +70,7 @@ def verify(
     datasets: int = 100,
     betas: Sequence[float] = (1.0, 0.5),
     sampler: Callable[..., Any] | None = None,
+    free_energy: bool = False,
 ) -> Verification:
     r"""Check the formulas of the theory on a member of the zoo, over many data sets.
 
@@ -77,12 +78,14 @@ def verify(
     \mathbb{E}[B_g - B_t] = 2\beta\,\mathbb{E}[G_t - B_t] + o(1/n), \qquad
     (G_n - S) + (C_n - S_n) = \frac{2\lambda}{n} + o_p(1/n)$$
 
-    and the others of the theory that need no free energy. Where a formula has a remainder, the difference of its sides
-    need not be within its standard error; it shrinks as n grows, for WBIC and where $m > 1$ only like $1/\log n$.
+    and the others of the theory. `free_energy=True` adds $\beta F_n(\beta) = \beta n S_n + \lambda \log n - (m - 1)
+    \log\log n + O_p(1)$, whose constant falls out of the difference between $n$ and $4n$, and WBIC against $F_n$.
+    Where a formula has a remainder, the difference of its sides need not be within its standard error; it shrinks as n
+    grows, for WBIC and where $m > 1$ only like $1/\log n$.
 
     **Arguments:** `key`: a JAX key. `specimen`: of `slt.zoo`, realizable. `n`: observations per data set, at least 4.
     `datasets`: how many. `betas`: inverse temperatures; 1 brings the formulas that need it. `sampler`: as in
-    `slt.replicate`.
+    `slt.replicate`. `free_energy`: whether to climb ladders too, tenths of a second for each data set.
     **Returns:** `Verification`, which prints as a table. Formulas with $\lambda$ are left out where it is not known
     exactly.
     **Raises:** `TypeError` for anything but a `Specimen`, `ValueError` for an unrealizable one, and whatever
@@ -101,20 +104,25 @@ def verify(
             "the truth of this specimen does not lie in the model, and errors relative to the truth do not obey these "
             "formulas. Choose a realizable specimen, or measure errors relative to the best parameter."
         )
-    options = {"datasets": datasets, "sampler": sampler}
+    options = {"datasets": datasets, "sampler": sampler, "free_energy": free_energy}
     claims: list[Claim] = []
     found = {
         float(b): replicate(jax.random.fold_in(key, i), specimen, n, beta=b, **options) for i, b in enumerate(betas)
     }
     known = specimen.coefficient if specimen.coefficient and specimen.coefficient.status == "exact" else None
     inputs = specimen.triple.inputs
+    random = inputs is None or isinstance(inputs, Distribution)
     for beta, r in found.items():
         claims += _at_any_beta(r, known)
         if beta == 1:
             claims += _at_one(r, known)
-    if 1.0 in found and (inputs is None or isinstance(inputs, Distribution)):
-        fewer = replicate(jax.random.fold_in(key, len(betas)), specimen, n - 1, **options)
+    if 1.0 in found and random:
+        fewer = replicate(jax.random.fold_in(key, len(betas)), specimen, n - 1, datasets=datasets, sampler=sampler)
         claims.insert(0, _leave_one_out(found[1.0], fewer))
+    if free_energy and known is not None and random:
+        for i, (beta, r) in enumerate(found.items()):
+            more = replicate(jax.random.fold_in(key, len(betas) + 1 + i), specimen, 4 * n, beta=beta, **options)
+            claims.append(_growth(r, more, known))
     return Verification(tuple(claims), found)
 
 
@@ -122,6 +130,14 @@ def _leave_one_out(r: Replicated, fewer: Replicated) -> Claim:
     cv, error = r.mean("cv_error"), fewer.mean("generalization_error")
     se = float(np.hypot(cv.se, error.se))
     return Claim("n(E[C_n] - S) = n(E[G_{n-1}] - S)", 1.0, r.n * cv.mean, r.n * error.mean, r.n * se, True)
+
+
+def _growth(r: Replicated, more: Replicated, known: Any) -> Claim:
+    few, many = r.mean("free_energy_excess"), more.mean("free_energy_excess")
+    grown = float(np.log(more.n / r.n)), float(np.log(np.log(more.n) / np.log(r.n)))
+    left, right = r.beta * (many.mean - few.mean), float(known.rlct) * grown[0] - (known.multiplicity - 1) * grown[1]
+    se = r.beta * float(np.hypot(few.se, many.se))
+    return Claim("beta(F - n S_n) from n to 4n = rlct log n - (m - 1) log log n", r.beta, left, right, se, False)
 
 
 def _at_any_beta(r: Replicated, known: Any) -> list[Claim]:
@@ -148,8 +164,11 @@ def _at_one(r: Replicated, known: Any) -> list[Claim]:
     n = r.n
     error, cv, waic = (n * np.asarray(a) for a in (r.generalization_error, r.cv_error, r.waic_error))
     claims = [_paired("n E[W] = n E[C]", 1.0, waic, cv), _paired("n(E[W] - S) = n(E[G] - S)", 1.0, waic, error)]
+    log_n, excess = float(np.log(n)), np.asarray(r.free_energy_excess)
+    if not np.isnan(excess).all():
+        claims.append(_paired("WBIC / log n = F / log n", 1.0, np.asarray(r.wbic_excess) / log_n, excess / log_n))
     if known is not None:
-        rlct, log_n = float(known.rlct), float(np.log(n))
+        rlct = float(known.rlct)
         claims += [
             _paired("n(G - S) + n(C - S_n) = 2 rlct", 1.0, error + cv, 2 * rlct),
             _paired("(WBIC - n S_n) / log n = rlct", 1.0, np.asarray(r.wbic_excess) / log_n, rlct),

@@ -1,7 +1,6 @@
 r"""The matrix $\log p(X_i \mid w_s)$ from a NumPyro model, a triple, an ArviZ DataTree or an array (floor 2)."""
 
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,8 +8,8 @@ import jax
 import numpy as np
 from numpyro import handlers
 
-from slt._arrays import LogLik, SltWarning, as_arrays, in_input_precision
-from slt._arviz import LOG_LIKELIHOOD, build_datatree, from_datatree, is_datatree
+from slt._arrays import LogLik, as_arrays, in_input_precision
+from slt._arviz import from_datatree, is_datatree
 from slt._sites import (
     as_jax,
     check_observed,
@@ -21,9 +20,9 @@ from slt._sites import (
     without_support_warnings,
 )
 from slt._work import check_fits
-from slt.triple import Posterior, Triple, log_density
+from slt.triple import Triple, log_density
 
-__all__ = ["from_datatree", "log_lik", "to_datatree"]
+__all__ = ["log_lik"]
 
 _TILE = 2**22  # numbers that one step of log_lik may hold: 32 MB in float64
 
@@ -97,53 +96,6 @@ def log_lik(
         return log_prob.ravel() if keep is None else log_prob.ravel()[keep]
 
     return _rows(row, flat, math.prod(np.shape(sites.observed[name]["value"])), args, kwargs)
-
-
-def to_datatree(posterior: Posterior, *, data: Mapping[str, Any] | None = None) -> Any:
-    r"""An ArviZ DataTree of a posterior, for `arviz.loo`, `arviz.summary` and the plots of ArviZ.
-
-    **Arguments:** `posterior`: a `Posterior` whose draws have equal weight, such as that of `slt.nuts`.
-    `data`: observed values by name, stored as `observed_data`.
-    **Returns:** a DataTree with groups `posterior` and `log_likelihood` (variable `"x"`, untempered), split into the
-    chains of the sampler if `posterior.diagnostics` knows them, else one chain; its `attrs` hold `beta`.
-    **Raises:** `TypeError` for anything but a `Posterior`, `ValueError` for weighted draws (quadrature), which ArviZ
-    would take for equal ones. Warns (`SltWarning`) for $\beta \neq 1$, which ArviZ does not know of.
-    **Source:** the schema of ArviZ.
-
-    >>> to_datatree(Posterior({"w": np.zeros(20)}, np.zeros((20, 3)))).log_likelihood["x"].shape
-    (1, 20, 3)
-    """
-    if not isinstance(posterior, Posterior):
-        raise TypeError(
-            f"to_datatree wants a Posterior; got {type(posterior).__name__}. From draws by name it is "
-            "slt.Posterior(draws, slt.log_lik(model, draws, *data))."
-        )
-    if posterior.log_weights is not None:
-        raise ValueError(
-            "this posterior has weighted draws (log_weights), which ArviZ would treat as equally likely. Resample "
-            "them in proportion to exp(log_weights) first, or use the losses of slt with log_weights=."
-        )
-    beta = float(posterior.beta)
-    if beta != 1:
-        warnings.warn(
-            f"these draws are of the posterior at beta={beta:g}; arviz.loo takes every tree for beta=1, and its "
-            f"figures would be wrong. Use slt.cv_loss(posterior.log_lik, beta={beta:g}).",
-            SltWarning,
-            stacklevel=2,
-        )
-    chains = getattr(posterior.diagnostics, "chains", 1)
-
-    def split(a: Any) -> np.ndarray:
-        values = np.asarray(a)
-        return values.reshape(chains, -1, *values.shape[1:])
-
-    groups: dict[str, Any] = {
-        "posterior": {name: split(a) for name, a in posterior.draws.items()},
-        LOG_LIKELIHOOD: {"x": split(posterior.log_lik)},
-    }
-    if data is not None:
-        groups["observed_data"] = {name: np.asarray(a) for name, a in data.items()}
-    return build_datatree(groups, {"beta": beta})
 
 
 def _want_draws(draws: Any) -> None:

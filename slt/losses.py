@@ -162,10 +162,11 @@ def cv_loss(
 
     **Arguments:** `log_lik`: $\log p(X_i \mid w_s)$, shape `(draws, n)`, in nats, untempered, draws from the posterior
     at inverse temperature `beta`. `method`: `"psis"` smooths the largest importance weights $p(X_i \mid w_s)^{-\beta}$
-    by a fitted generalized Pareto distribution and warns where its shape $k$ is too large; `"plain"` is the formula
-    above; `"truncated"` cuts the weights off at $\sqrt S$ times their mean. `log_weights`: as in `training_loss`; they
-    need `method="plain"`. `refit`: with `"psis"`, a function of an array of indices that returns the exact terms of
-    those observations, as `slt.refit` makes one; it is called once, with the indices whose $k$ is too large.
+    by a fitted generalized Pareto distribution, as `arviz.loo(tree, reff=1)`, and warns where its shape $k$ is too
+    large; `"plain"` is the formula above; `"truncated"` cuts the weights off at $\sqrt S$ times their mean.
+    `log_weights`: as in `training_loss`; they need `method="plain"`. `refit`: with `"psis"`, a function of an array of
+    indices that returns the exact terms of those observations, as `slt.refit` makes one; it is called once, with the
+    indices whose $k$ is too large.
     **Returns:** shape `(n,)`, nats per observation; $C_n$ is its `.mean()`.
     **Raises:** `ValueError` as in `waic_loss`, for an unknown method, for weights or `refit` with another method than
     theirs, for `"psis"` with fewer than 25 draws or under `jit`, and if `refit` returns another shape or numbers that
@@ -227,6 +228,11 @@ def _smoothed(log_lik: Any, beta: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _refitted(refit: Callable[[np.ndarray], Any], flagged: np.ndarray, n: int) -> np.ndarray:
+    if (of := getattr(refit, "n", n)) != n:
+        raise ValueError(
+            f"log_lik has {n} columns, and refit leaves out one of {of} observations. If the columns are groups, say "
+            "so there too: slt.refit(model, ..., groups=)."
+        )
     seconds = getattr(refit, "seconds", None)
     cost = "" if seconds is None else f", about {seconds(flagged.size):.0f} s"
     say(f"refitting {flagged.size} of {n} observations{cost}")

@@ -94,6 +94,19 @@ class Diagnostics:
         )
 
 
+def diagnose(by_chain: Mapping[str, Any], divergences: int = 0) -> Diagnostics:
+    """What chains of any sampler say about themselves; `by_chain`: name to array `(chains, draws, ...)`."""
+    chains, draws = np.shape(next(iter(by_chain.values())))[:2]
+    return Diagnostics(
+        {name: rhat(a) for name, a in by_chain.items()},
+        {name: ess(a) for name, a in by_chain.items()},
+        {name: ess(a, method="tail") for name, a in by_chain.items()},
+        divergences,
+        chains,
+        draws,
+    )
+
+
 def nuts(
     key: jax.Array,
     model: Any,
@@ -156,14 +169,7 @@ def nuts(
                 raise
             raise ValueError(_not_finite(model, run, args, kwargs)) from error
     by_chain = {name: a for name, a in mcmc.get_samples(group_by_chain=True).items() if name in sites.latent}
-    diagnostics = Diagnostics(
-        {name: rhat(a) for name, a in by_chain.items()},
-        {name: ess(a) for name, a in by_chain.items()},
-        {name: ess(a, method="tail") for name, a in by_chain.items()},
-        divergences=int(mcmc.get_extra_fields()["diverging"].sum()),
-        chains=chains,
-        draws=draws,
-    )
+    diagnostics = diagnose(by_chain, int(mcmc.get_extra_fields()["diverging"].sum()))
     samples = mcmc.get_samples()
     options = {} if isinstance(model, Triple) else {"site": site}
     log_lik = check_log_lik(log_lik_of(model, samples, *args, **options, **kwargs))

@@ -11,6 +11,7 @@ from scipy import stats
 
 import slt
 from slt import Posterior, SltWarning, _arviz, to_datatree
+from slt.evidence import Tempered
 
 
 @pytest.fixture
@@ -93,6 +94,62 @@ def test_datatree_round_trip(log_lik, rng):
     np.testing.assert_array_equal(_arviz.from_datatree(tree), flat)
 
 
+def test_a_posterior_comes_back_from_its_tree(rng):
+    # Kills: draws and chains exchanged, beta forgotten, a verdict on all chains as one.
+    w, log_lik = rng.normal(size=(3, 400, 2)), rng.normal(size=(1200, 5))
+    w[0, :, 1] += 1.0  # one chain elsewhere
+    posterior = Posterior({"w": w.reshape(-1, 2)}, log_lik, 0.5, diagnostics=SimpleNamespace(chains=3))
+    with pytest.warns(SltWarning, match="beta=0.5"):
+        back = slt.from_datatree(to_datatree(posterior))
+    np.testing.assert_array_equal(back.draws["w"], posterior.draws["w"])
+    np.testing.assert_array_equal(back.log_lik, log_lik)
+    assert (back.beta, back.diagnostics.chains, back.diagnostics.draws) == (0.5, 3, 400)
+    halves = arviz.rhat(arviz.from_dict({"posterior": {"w": w}}))["w"].values
+    np.testing.assert_allclose(back.diagnostics.rhat["w"], halves, rtol=1e-6)
+    assert halves[0] < 1.02 < 1.1 < halves[1]
+    noted = {"diverging": rng.random((3, 400)) < 0.1}
+    tree = arviz.from_dict({"posterior": {"w": w}, "sample_stats": noted})
+    back = slt.from_datatree(tree)
+    assert back.log_lik is None
+    assert back.diagnostics.divergences == noted["diverging"].sum()
+    group = tree.posterior.to_dataset().transpose("w_dim_0", "draw", "chain")  # Kills: axes taken by position
+    np.testing.assert_array_equal(slt.from_datatree(SimpleNamespace(posterior=group)).draws["w"], w.reshape(-1, 2))
+
+
+def test_every_record_with_draws_becomes_a_tree(rng):
+    # Kills: a rung that is not the last, islands laid across the particles, beta of the record forgotten.
+    w, log_lik = rng.normal(size=(2, 40)), rng.normal(size=(40, 3))
+    top = Posterior({"w": w[-1]}, log_lik, diagnostics=SimpleNamespace(chains=4))
+    ladder = slt.samplers.parallel_tempering.Replicas(top, np.array([0.0, 1.0]), {"w": w}, w.reshape(2, 4, 10), [0.4])
+    back = slt.from_datatree(to_datatree(ladder))
+    np.testing.assert_array_equal(back.draws["w"], w[-1])
+    np.testing.assert_array_equal(back.log_lik, log_lik)
+    assert back.diagnostics.chains == 4
+    energy = slt.FreeEnergy(1.0, 0.1, beta=0.5)
+    climb = Tempered(energy, np.array([0.0, 0.1, 0.5]), np.zeros((3, 5, 8)), np.zeros((3, 5)), {"w": w[0]})
+    with pytest.warns(SltWarning, match="beta=0.5"):
+        tree = to_datatree(climb)
+    np.testing.assert_array_equal(tree.posterior["w"].values, w[0].reshape(5, 8))
+    assert "log_likelihood" not in tree
+    back = slt.from_datatree(tree)
+    np.testing.assert_array_equal(back.draws["w"], w[0])
+    assert (back.log_lik, back.beta, back.diagnostics.chains) == (None, 0.5, 5)
+
+
+def test_what_is_no_tree_of_draws_is_refused(log_lik):
+    with pytest.raises(TypeError, match="wants an ArviZ DataTree; got ndarray"):
+        slt.from_datatree(log_lik)
+    with pytest.raises(ValueError, match="no posterior group in this dict"):
+        slt.from_datatree({"log_likelihood": {"y": log_lik}})
+    draws = {"posterior": {"w": np.zeros((3, 400))}}
+    with pytest.raises(ValueError, match=r"several observed variables; it has y: \(3, 400, 5\), z"):
+        slt.from_datatree(draws | {"log_likelihood": {"y": log_lik, "z": log_lik}})
+    with pytest.raises(ValueError, match="1200 draws of w and log-likelihoods of 300 draws"):
+        slt.from_datatree(draws | {"log_likelihood": {"y": log_lik[:, :100]}})
+    with pytest.raises(ValueError, match="no log_likelihood group"):
+        slt.from_datatree(draws, var_name="y")
+
+
 def test_a_tree_knows_its_temperature_and_warns_of_it(log_lik):
     # Kills: beta dropped, so that arviz.loo silently takes the draws for those of beta = 1.
     flat = log_lik.reshape(-1, 5)
@@ -143,7 +200,7 @@ def test_datatree_refuses():
         _arviz.from_datatree(arviz.from_dict({"posterior": {"w": np.zeros((4, 10))}}))
     with pytest.raises(ValueError, match=r"got shape \(40,\)"):
         _arviz.from_datatree({"log_likelihood": {"x": np.zeros(40)}})
-    with pytest.raises(TypeError, match=r"wants a Posterior; got dict.*Posterior\(draws, slt.log_lik"):
+    with pytest.raises(TypeError, match=r"wants a Posterior, or what .*; got dict.*Posterior\(draws, slt.log_lik"):
         to_datatree({"w": np.zeros(2)})
     with pytest.raises(ValueError, match="weighted draws"):
         to_datatree(Posterior({"w": np.zeros(2)}, np.zeros((2, 3)), log_weights=np.zeros(2)))

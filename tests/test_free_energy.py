@@ -1,6 +1,7 @@
 """The free energy of a model in one call: two estimates against exact values, and what must be refused."""
 
 import warnings
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -498,6 +499,29 @@ def test_a_fit_of_a_positive_parameter_and_what_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             slt.free_energy_from(jax.random.key(0), model, slt.Posterior(draws, None), x)
+    one = slt.free_energy_from(jax.random.key(0), model, {"s": s}, x, chains=4)
+    tree = {"posterior": {"s": s.reshape(4, -1), "log s": np.log(s).reshape(4, -1)}}
+    for same in ({"s": s.reshape(4, -1)}, tree):  # Kills: chains of an array forgotten, derived quantities refused
+        again = slt.free_energy_from(jax.random.key(0), model, same, x)
+        assert (again.value, again.se) == (one.value, one.se)
+    assert one.value != found.value  # the halves are those of each chain
+    low = SimpleNamespace(posterior={"s": s.reshape(4, -1)}, attrs={"beta": 0.5})  # Kills: the tree's beta forgotten
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SltWarning)  # the draws are those at beta = 1
+        assert slt.free_energy_from(jax.random.key(0), model, low, x).beta == 0.5
+    apart = np.stack([s[:1000], s[1000:2000] * 3])  # Kills: arrays without a verdict on their chains
+    with pytest.warns(SltWarning, match=r"R-hat is 1\.\d+ for s"):
+        slt.free_energy_from(jax.random.key(0), model, {"s": apart}, x)
+    for given, options, message in (
+        ({"t": s}, {}, "lacks draws of s; it has t"),
+        ({"s": s}, {"chains": 7}, "chains must divide the 4000 draws of s; got chains=7"),
+        ({"s": s[:, None, None]}, {}, r"\('draws',\) or \('chains', 'draws'\); got \(4000, 1, 1\)"),
+        ({"s": s[:40]}, {}, "50 draws of each of 1 chain"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            slt.free_energy_from(jax.random.key(0), model, given, x, **options)
+    with pytest.raises(TypeError, match=r"an ArviZ tree, or name to array .*; got ndarray"):
+        slt.free_energy_from(jax.random.key(0), model, s, x)
     with pytest.warns(SltWarning, match="effective draws"):  # chains that wander, sorted to the extreme
         slt.free_energy_from(jax.random.key(0), model, slt.Posterior({"s": np.sort(s)}, None), x)
     moved = np.concatenate([s[:2000], 5 * s[2000:]])  # kills: the halves not compared

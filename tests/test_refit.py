@@ -154,19 +154,27 @@ def test_chains_of_a_regression_reach_its_closed_form(rng):
     # 28 refits: a full program and a padded one. Kills: the deleted observation left in, another one's density, a sum
     # in place of the mean, the padding returned, a standard error that forgets the number of draws.
     x, y = rng.normal(size=28), rng.normal(size=28) * 2
-    design, want = np.stack([np.ones(28), x], 1), []
-    for i in range(28):
-        keep = np.arange(28) != i
-        precision = design[keep].T @ design[keep] / 0.49 + np.diag([1 / 4, 4])
-        mean = np.linalg.solve(precision, design[keep].T @ y[keep] / 0.49 + [1 / 4, -4])
-        variance = 0.49 + design[i] @ np.linalg.solve(precision, design[i])
-        want.append(-stats.norm(design[i] @ mean, np.sqrt(variance)).logpdf(y[i]))
+    design = np.stack([np.ones(28), x], 1)
+
+    def exact(out):
+        precision = design[~out].T @ design[~out] / 0.49 + np.diag([1 / 4, 4])
+        mean = np.linalg.solve(precision, design[~out].T @ y[~out] / 0.49 + [1 / 4, -4])
+        covariance = 0.49 * np.eye(out.sum()) + design[out] @ np.linalg.solve(precision, design[out].T)
+        return -stats.multivariate_normal.logpdf(y[out], design[out] @ mean, covariance)
+
+    want = [exact(np.arange(28) == i) for i in range(28)]
     found = refit(line_model, x, y=y, key=jax.random.key(1)).judged(np.arange(28))
     z = (found.loss - want) / found.se
     assert np.abs(z).max() < 4.5
     assert 0.25 < (z**2).mean() < 2.2  # 28 independent squares: 1 within 4.5 of sqrt(2/28) above, and not below 0.25
     assert (found.rhat < 1.02).all()
     assert found.divergences.sum() == 0
+    # Groups of one to three in another order, in the same program. Kills: one of a group left out, terms averaged.
+    groups = np.array([10 - k for k in range(14)] + [10 - k for k in range(10)] + [10 - k for k in range(4)])
+    found = refit(line_model, x, y=y, key=jax.random.key(2), groups=groups).judged(np.arange(14))
+    want = [exact(groups == label) for label in np.unique(groups)]
+    assert np.abs((found.loss - want) / found.se).max() < 4.5
+    assert np.median(found.se) < 0.05  # some groups lie far out, and are known less well
 
 
 def test_masked_entries_are_no_observations_and_beta_is_kept(rng):
@@ -224,3 +232,45 @@ def improper(x):
 def test_what_chains_cannot_refit_is_named(call, message, key):
     with pytest.raises(ValueError, match=message):
         call(key)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.6])
+def test_groups_are_left_out_together(beta):
+    # Their joint density is a multivariate normal. Kills: the sum of the terms of single observations (0.9 nats off),
+    # groups in the order in which they first appear, padding that counts, the temperature on what is predicted.
+    x = np.array([0.3, 1.9, -0.4, 2.2, 1.1, 3.0, 0.8, 1.7])
+    groups = np.array(["b", "a", "c", "a", "a", "c", "b", "a"])
+    want = []
+    for label in ("a", "b", "c"):
+        out, rest = x[groups == label], x[groups != label]
+        v = 1 / (beta * rest.size + 1 / 4)
+        covariance = np.eye(out.size) + v
+        want.append(-stats.multivariate_normal.logpdf(out, np.full(out.size, v * beta * rest.sum()), covariance))
+    triple = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
+    family = slt.conjugate.normal_mean(1.0, 0.0, 2.0)
+    np.testing.assert_allclose(slt.exact_cv(family, x, beta=beta, groups=groups), want, rtol=1e-9)
+    on_grid = slt.refit(triple, x, bounds={"mu": (-3, 6)}, beta=beta, groups=groups)
+    np.testing.assert_allclose(on_grid(np.array([2, 0])), [want[2], want[0]], rtol=1e-9)
+    assert on_grid.n == 3
+    single = slt.refit(triple, x, bounds={"mu": (-3, 6)}, beta=beta, groups=range(8))
+    np.testing.assert_allclose(single(np.arange(8)), slt.exact_cv(family, x, beta=beta), rtol=1e-7)
+
+
+def test_groups_of_columns_are_refitted_as_groups(rng):
+    # Kills: the terms of observations 0, 1, ... in the place of those of groups 0, 1, ...
+    x, groups = np.array([0.1, 30.0, -0.4, 29.0, 0.3, 0.2]), np.array([0, 1, 0, 1, 2, 2])
+    family = slt.conjugate.normal_mean(1.0, 0.0, 20.0)
+    draws = rng.normal(x.mean(), 6**-0.5, 1000)
+    log_lik = slt.observations(stats.norm.logpdf(x, draws[:, None]), groups=groups)
+    exact = slt.refit(family, x, groups=groups)
+    flagged = slt.pareto_k(log_lik) > 0.7
+    assert flagged.any()
+    np.testing.assert_allclose(slt.cv_loss(log_lik, refit=exact)[flagged], exact(np.arange(3))[flagged])
+    with pytest.raises(ValueError, match=r"3 columns, and refit leaves out one of 6 .* slt\.refit\(model, .*groups=\)"):
+        slt.cv_loss(log_lik, refit=slt.refit(family, x))
+    for call in (
+        lambda: slt.refit(family, x, groups=[0, 1]),
+        lambda: slt.exact_cv(NORMAL, x, key=jax.random.key(0), groups=[0, 1]),
+    ):
+        with pytest.raises(ValueError, match=r"one label per observation, shape \(6,\); got shape \(2,\)"):
+            call()

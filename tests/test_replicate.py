@@ -359,9 +359,10 @@ def test_verify_meets_the_theory_on_a_regular_and_a_singular_specimen(specimen, 
         assert scale * abs(claim.left - claim.right) < 4 * scale * claim.se + (0 if claim.exact else 0.15), claim
 
 
-def obedient(key, specimen, n, *, beta=1.0, datasets=2, sampler=None):
-    """Two data sets that obey the theory with rlct 1/4 and nu 0.6; G and C err by as much in opposite directions."""
-    rlct, nu, noise = 0.25, 0.6, np.array([0.2, -0.2])
+def obedient(key, specimen, n, *, beta=1.0, datasets=2, sampler=None, free_energy=False):
+    """Two data sets that obey the theory with the specimen's pair and nu 0.6; G and C err by as much in opposite
+    directions, and so do F and WBIC."""
+    rlct, m, nu, noise = float(specimen.coefficient.rlct), specimen.coefficient.multiplicity, 0.6, np.array([0.2, -0.2])
     columns = dict.fromkeys(_replicate.NAMES, np.full(2, np.nan)) | {
         "generalization_error": ((rlct - nu) / beta + nu + noise) / n,
         "training_error": ((rlct - nu) / beta - nu + 0 * noise) / n,
@@ -370,6 +371,9 @@ def obedient(key, specimen, n, *, beta=1.0, datasets=2, sampler=None):
         "cv_error": (rlct - noise) / n,
         "waic_error": (rlct - 0.5 * noise) / n,
         "wbic_excess": rlct * np.log(n) + 0 * noise,
+        "free_energy_excess": (rlct * np.log(n) - (m - 1) * np.log(np.log(n)) + 3 + noise) / beta
+        if free_energy
+        else np.full(2, np.nan),
         "rlct": rlct + noise,
         "singular_fluctuation": nu + 0 * noise,
     }
@@ -390,6 +394,37 @@ def test_the_claims_of_verify_are_the_formulas_of_the_theory(monkeypatch):
     assert se["n E[W] = n E[C]", 1.0] == pytest.approx(0.1)
     assert se["n(G - S) = (rlct - nu) / beta + nu", 0.5] == pytest.approx(0.2)
     assert first.se == pytest.approx(0.2 * np.hypot(1, 100 / 99))
+
+
+def test_the_free_energy_claims_of_verify(monkeypatch):
+    # Kills: m for m - 1, n for 4n, F for beta F, the loglog term with the other sign, the constant 3 left in.
+    monkeypatch.setattr(_verify, "replicate", obedient)
+    specimen = zoo.monomial(powers=(1, 1))  # rlct 1/2, m = 2
+    found = slt.verify(KEY, specimen, 100, datasets=2, betas=(1.0, 0.5), free_energy=True)
+    plain = slt.verify(KEY, specimen, 100, datasets=2, betas=(1.0, 0.5))
+    assert {c.formula for c in plain.claims} == {c.formula for c in found.claims if "F" not in c.formula}
+    wbic, one, half = (c for c in found.claims if "F" in c.formula)
+    assert (one.beta, half.beta) == (1.0, 0.5)
+    for claim in (one, half):
+        assert claim.left == pytest.approx(np.log(4) / 2 - np.log(np.log(400) / np.log(100)))
+        assert claim.left == pytest.approx(claim.right)
+        assert claim.se == pytest.approx(np.hypot(0.2, 0.2))
+    assert wbic.left - wbic.right == pytest.approx((np.log(np.log(100)) - 3) / np.log(100))
+    assert wbic.se == pytest.approx(0.2 / np.log(100))
+
+
+def test_the_record_prints_a_line_for_each_quantity():
+    # Kills: whole arrays; the spread over data sets in the place of the error of the mean.
+    record = obedient(KEY, zoo.monomial(), 100)
+    columns = {name: getattr(record, name) for name in _replicate.NAMES}
+    columns |= {"rhat": np.array([1.001, 1.5]), "ess": np.array([900.0, 7.0]), "redrawn": np.array([0, 2])}
+    lines = repr(_replicate.Replicated(**columns, n=100, beta=0.5)).splitlines()
+    assert lines[0] == "2 data sets of n=100, beta=0.5: mean ± se"
+    # What is nan, as those that were not asked for, has no line.
+    shown = dict(line.split(maxsplit=1) for line in lines[1:])
+    assert set(shown) == set(_replicate.NAMES) - {"empirical_entropy", "functional_variance", "free_energy_excess"}
+    assert shown["rlct"] == "0.2500 ± 0.2000"
+    assert (shown["rhat"], shown["ess"], shown["redrawn"]) == ("at most 1.500", "at least 7", "1 in all")
 
 
 def test_verify_refuses_what_has_no_such_theory():

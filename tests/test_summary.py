@@ -1,13 +1,18 @@
 """The summary of a fit against the closed forms of a normal mean, whose draws come from the exact posterior."""
 
+import tracemalloc
 import warnings
 from types import SimpleNamespace
 
+import jax
 import numpy as np
+import numpyro
+import numpyro.distributions as dist
 import pytest
-from summary_targets import LADDER, LOW, N, exact, fit
+from summary_targets import LADDER, LOW, SD, N, X, exact, fit
 
 import slt
+from slt import _summary, _table
 
 
 @pytest.mark.filterwarnings("ignore::slt.SltWarning")  # of lambda: squares of energies are heavy-tailed at n = 8
@@ -85,3 +90,75 @@ def test_every_problem_is_warned_of_once_and_stands_in_the_table(rng):
     assert caught[0].filename == __file__
     assert {p.split(":")[0] for p in found.problems} >= {"nu", "lambda"}
     assert all(f"! {p}" in repr(found) and p in str(caught[0].message) for p in found.problems)
+
+
+@pytest.mark.filterwarnings("ignore::slt.SltWarning")
+def test_several_observed_variables_are_put_together_as_one_says(rng):
+    # Kills: one variable taken for all, chains of a variable forgotten, sum and concat exchanged.
+    y, z = fit(rng, 1.0), 0.5 * fit(rng, 1.0)
+    tree = {"log_likelihood": {"y": y, "z": z}, "posterior": {}}
+    for several in (tree, {"y": y, "z": z}, {1: tree}, {1: {"y": y.reshape(-1, N), "z": z.reshape(-1, N)}}):
+        for combine, whole in (("sum", y + z), ("concat", np.concatenate([y, z], -1))):
+            found = slt.summary_from(several, combine=combine, chains=4)
+            assert repr(found) == repr(slt.summary_from(whole))
+        with pytest.raises(ValueError, match=r"2 observed variables \(y: \(4000, 8\), z.*combine="):
+            slt.summary_from(several)
+
+
+@pytest.mark.filterwarnings("ignore::slt.SltWarning")
+def test_a_model_with_two_observed_sites_says_what_an_observation_is(rng, monkeypatch):
+    # x ~ N(mu, 1) and y ~ N(mu, 2) of the same units; exact posterior draws stand in for NUTS. Kills: the likelihood of
+    # one site alone at 1 / log n (WBIC 16 off), 1 / log n of the values where units are meant, draws of beta = 1 twice.
+    y = np.array([0.9, -2.0, 3.1, 0.2, 1.5, 4.0, -1.0, 2.0])
+    whole, scale = np.concatenate([X, y]), np.repeat([1.0, 2.0], N)
+
+    def model(x, y):
+        mu = numpyro.sample("mu", dist.Normal(0, SD))
+        numpyro.sample("x", dist.Normal(mu, 1), obs=x)
+        numpyro.sample("y", dist.Normal(mu, 2), obs=y)
+
+    def moments(beta):
+        variance = 1 / (SD**-2 + beta * (scale**-2).sum())
+        return variance * beta * (whole / scale**2).sum(), variance
+
+    def exact_draws(key, model, *data, beta, draws, site):
+        assert site == "x"
+        mean, variance = moments(beta)
+        return slt.Posterior({"mu": rng.normal(mean, variance**0.5, 4 * draws)}, None, beta)
+
+    monkeypatch.setattr(_summary, "nuts", exact_draws)
+    monkeypatch.setattr(_summary, "free_energy", lambda *_: slt.FreeEnergy(30.0, 0.1))
+    with pytest.raises(
+        ValueError, match=r"2 observed variables \(x: .*y: .*combine=None\. Choose what one observation"
+    ):
+        slt.summary(jax.random.key(0), model, X, y)
+    triple = slt.Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, SD)})
+    with pytest.raises(ValueError, match=r"combine='sum' has no meaning for a Triple"):
+        slt.summary(jax.random.key(0), triple, X, combine="sum")
+    for combine, n in (("sum", N), ("concat", 2 * N)):
+        found = slt.summary(jax.random.key(0), model, X, y, combine=combine)
+        mean, variance = moments(1 / np.log(n))
+        wbic = (np.log(2 * np.pi * scale**2) / 2 + ((whole - mean) ** 2 + variance) / (2 * scale**2)).sum()
+        assert found.n == n
+        assert abs(found.figures["wbic"].value - wbic) < 4 * found.figures["wbic"].draws, combine
+        mean, variance = moments(1.0)
+        terms = ((whole - mean) ** 2 / scale**4 * variance + variance**2 / scale**4 / 2).sum()
+        if_units = 2 * (variance * (X - mean) * (y - mean) / 4 + variance**2 / 8).sum()  # covariances of x and y
+        want = terms + {"sum": if_units, "concat": 0.0}[combine]
+        assert abs(found.figures["variance"].value - want) < 4 * found.figures["variance"].draws, combine
+
+
+def test_the_figures_of_a_wide_matrix_need_no_second_one(monkeypatch):
+    # Kills: weights of all observations at once (three times the matrix).
+    monkeypatch.setattr(_table, "ENTRIES", 2**14)
+    a = np.random.default_rng(0).normal(-1, 0.1, (100, 8000))
+    tracemalloc.start()
+    found = _table._influences(a)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < a.nbytes / 4
+    np.testing.assert_allclose(found[2], ((a - a.mean(0)) ** 2).mean(1))
+    likelihood = np.exp(a)
+    np.testing.assert_allclose(
+        found[:2], [-(likelihood / likelihood.mean(0)).mean(1), ((1 / likelihood) / (1 / likelihood).mean(0)).mean(1)]
+    )

@@ -15,11 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt._arrays import SltWarning, check_beta, check_log_lik
-from slt._mixing import ess, rhat
 from slt._nodes import check_key, check_whole
 from slt._target import Target, target
 from slt.interop import log_lik as log_lik_of
-from slt.posterior import Diagnostics
+from slt.posterior import diagnose
 from slt.triple import Posterior, Triple
 
 WARMUP = 500  # rounds in which the step size adapts; they are thrown away
@@ -142,15 +141,7 @@ def sample(key, model, data, *, beta, draws, chains, thin, step, goal, slope=Tru
 def judge(model: Any, flat: Any, data: Any, *, beta, chains, diverged=0, problems=(), level=3) -> Posterior:
     """A `Posterior` of draws, chain after chain, with a warning for everything that is wrong with them."""
     by_chain = {name: np.asarray(a).reshape(chains, -1, *a.shape[1:]) for name, a in flat.items()}
-    draws = next(iter(by_chain.values())).shape[1]
-    diagnostics = Diagnostics(
-        {name: rhat(a) for name, a in by_chain.items()},
-        {name: ess(a) for name, a in by_chain.items()},
-        {name: ess(a, method="tail") for name, a in by_chain.items()},
-        divergences=diverged,
-        chains=chains,
-        draws=draws,
-    )
+    diagnostics = diagnose(by_chain, diverged)
     log_lik = check_log_lik(log_lik_of(model, flat, *data))
     if found := [*diagnostics.problems(), *problems]:
         warnings.warn(" Also, ".join(found), SltWarning, stacklevel=level)
