@@ -15,6 +15,7 @@ LogLik = Float[jax.Array | np.ndarray, "draws n"]
 LogWeights = Real[jax.Array | np.ndarray, " draws"]
 Pointwise = Float[jax.Array | np.ndarray, " n"]
 Beta = Real[ArrayLike, ""]
+PART = 2**23  # entries of a large matrix that are looked at together: 64 MB in float64
 
 
 class SltWarning(UserWarning):
@@ -110,6 +111,21 @@ def in_input_precision(function: Callable[..., Any], *arrays: Any) -> Any:
         return jax.tree.map(np.asarray, out)
 
 
+def by_columns(function: Callable[..., Any], a: Any, *others: Any) -> Any:
+    """`in_input_precision`, some columns at a time where a NumPy matrix is large: no second one ever exists.
+
+    The function has one value for each column. The last part reaches back, so that one program serves all.
+    """
+    n, width = a.shape[1], max(1, PART // len(a))
+    if n <= width or isinstance(a, jax.Array) or is_tracer(*others):
+        return in_input_precision(function, a, *others)
+    parts = []
+    for lo in range(0, n, width):
+        first = min(lo, n - width)
+        parts.append(in_input_precision(function, a[:, first : first + width], *others)[lo - first :])
+    return np.concatenate(parts)
+
+
 def check_beta(beta: Any) -> None:
     """Raise `ValueError` unless the inverse temperature is a finite positive number."""
     try:
@@ -149,8 +165,9 @@ def check_log_lik(log_lik: Any, *, name: str = "log_lik", finite: bool = True) -
             f"{name} must hold floating-point logarithms of densities; got dtype {a.dtype}. Use {name}.astype(float)."
         )
     if finite and not is_tracer(a):
-        bad = ~np.isfinite(np.asarray(a))
-        if bad.any():
+        values, rows = np.asarray(a), max(1, PART // n)
+        if not all(np.isfinite(values[s : s + rows]).all() for s in range(0, draws, rows)):
+            bad = ~np.isfinite(values)
             raise ValueError(
                 f"{name} must be finite; {_where(bad)} NaN or infinite. -inf says that a draw gives an observation "
                 "density zero, NaN that the model broke down there: look at those draws and observations first."
