@@ -585,5 +585,5 @@ def test_equal_arguments_give_one_triple_and_nothing_that_a_caller_wrote():
     wide = zoo.tanh_unit().triple
     with jax.enable_x64(False):
         assert zoo.tanh_unit().triple is not wide
-    jax.jit(lambda x: log_density(zoo.multinomial(concentration=2).triple, {"p": jnp.ones(3) / 3}, x))(jnp.array([0]))
-    assert float(zoo.multinomial(concentration=2).triple.prior["p"].concentration.sum()) == 6.0
+    jax.jit(lambda x: log_density(zoo.autoregression(truth=0.3).triple, {"a": 0.1}, x))(jnp.ones((1, 4)))
+    assert float(zoo.autoregression(truth=0.3).triple.truth.a) == 0.3
