@@ -80,7 +80,8 @@ def log_mean_exp(a: Any, *, axis: int = 0, log_weights: Any = None) -> Any:
     size = a.shape[np.lib.array_utils.normalize_axis_index(axis, a.ndim)]
     if size == 0:
         raise ValueError(f"log_mean_exp has nothing to average: shape {a.shape}, axis {axis}.")
-    return in_input_precision(partial(unchecked_log_mean_exp, axis=axis), a, check_log_weights(log_weights, size))
+    mean = _in_single(partial(unchecked_log_mean_exp, axis=axis))
+    return in_input_precision(mean, a, check_log_weights(log_weights, size))
 
 
 def unchecked_log_mean_exp(a: Any, log_weights: Any = None, *, axis: int = 0) -> Any:
@@ -116,7 +117,7 @@ def by_columns(function: Callable[..., Any], a: Any, *others: Any) -> Any:
 
     The function has one value for each column. The last part reaches back, so that one program serves all.
     """
-    n, width = a.shape[1], max(1, PART // len(a))
+    function, n, width = _in_single(function), a.shape[1], max(1, PART // len(a))
     if n <= width or isinstance(a, jax.Array) or is_tracer(*others):
         return in_input_precision(function, a, *others)
     parts = []
@@ -124,6 +125,15 @@ def by_columns(function: Callable[..., Any], a: Any, *others: Any) -> Any:
         first = min(lo, n - width)
         parts.append(in_input_precision(function, a[:, first : first + width], *others)[lo - first :])
     return np.concatenate(parts)
+
+
+def _in_single(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Half precision in float32: a sum over draws keeps few digits in float16, and overflows at 65504 draws."""
+
+    def run(a, *others):
+        return function(a, *others) if a.dtype.itemsize > 2 else function(a.astype(np.float32), *others).astype(a.dtype)
+
+    return run
 
 
 def check_beta(beta: Any) -> None:

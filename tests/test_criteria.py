@@ -257,6 +257,17 @@ def test_the_plain_losses_never_hold_a_second_matrix(name, rng, tmp_path, monkey
     assert peak < 8e5
 
 
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_plain_losses_sum_half_precision_in_more_digits(name, rng):
+    # Kills: sums in float16, infinite beyond 65504 draws and off by several times the rounding of the terms, 2^-11.
+    a = rng.normal(-2, 0.1, size=(66_000, 2)).astype(np.float16)
+    got, exact = PLAIN[name](a), PLAIN[name](a.astype(float))
+    assert got.dtype == np.float16
+    np.testing.assert_allclose(got.astype(float), exact, rtol=1.01 * 2**-11)
+    inside = jax.jit(PLAIN[name])(jnp.asarray(a))
+    np.testing.assert_allclose(np.asarray(inside, float), exact, rtol=1.01 * 2**-11)
+
+
 @pytest.mark.parametrize("cores", [1, 2, 3])
 @pytest.mark.parametrize("n", [1, 15, 17, 2048, 2097, 4097, 40_000])
 def test_tiles_hardly_overlap(n, cores, monkeypatch):
