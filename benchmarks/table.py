@@ -17,7 +17,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,18 +58,22 @@ def race(
     work: Mapping[str, float] | None = None,
     unit: str = "call",
     check: Callable[[Any, Any], None] | None = None,
+    once: Collection[str] = (),
 ) -> list[Row]:
     """Run the contestants in turn, several times, and return a row for each.
 
     **Arguments:** `task`: what is computed, with its sizes. `contestants`: name to function; the first is ours.
     `repeats`: rounds after the first one. `work`: how many units (effective draws, steps) a call of each makes, the
     unit named by `unit`; `None` where a call is the unit. `check`: called with each other result and the first one's
-    before the times count; it raises where they disagree.
+    before the times count; it raises where they disagree. `once`: names of those whose first call is the only one,
+    because it takes long; its row says so.
     """
     calls = {name: [] for name in contestants}
     results = {}
-    for _ in range(repeats + 1):
+    for turn in range(repeats + 1):
         for name, run in contestants.items():
+            if turn and name in once:
+                continue
             calls[name].append(timed(run))
             results.setdefault(name, calls[name][0].value)
             calls[name][-1] = calls[name][-1]._replace(value=None)
@@ -79,11 +83,12 @@ def race(
     rows = []
     for name, runs in calls.items():
         amount = work[name] if work else 1
-        seconds = statistics.median(r.seconds for r in runs[1:]) / amount
-        known = [r.memory for r in runs[1:] if r.memory is not None]
+        seconds = statistics.median(r.seconds for r in runs[1:] or runs) / amount
+        known = [r.memory for r in runs[1:] or runs if r.memory is not None]
         reference = rows[0].seconds if rows else seconds
         memory = max(known) if known else None
-        rows.append(Row(task, name, seconds, runs[0].seconds / amount, seconds / reference, memory, unit))
+        first, note = (None, "one call") if name in once else (runs[0].seconds / amount, "")
+        rows.append(Row(task, name, seconds, first, seconds / reference, memory, unit, note))
     return rows
 
 

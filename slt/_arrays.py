@@ -15,6 +15,7 @@ LogLik = Float[jax.Array | np.ndarray, "draws n"]
 LogWeights = Real[jax.Array | np.ndarray, " draws"]
 Pointwise = Float[jax.Array | np.ndarray, " n"]
 Beta = Real[ArrayLike, ""]
+PART = 2**23  # entries of a large matrix that are looked at together: 64 MB in float64
 
 
 class SltWarning(UserWarning):
@@ -79,7 +80,8 @@ def log_mean_exp(a: Any, *, axis: int = 0, log_weights: Any = None) -> Any:
     size = a.shape[np.lib.array_utils.normalize_axis_index(axis, a.ndim)]
     if size == 0:
         raise ValueError(f"log_mean_exp has nothing to average: shape {a.shape}, axis {axis}.")
-    return in_input_precision(partial(unchecked_log_mean_exp, axis=axis), a, check_log_weights(log_weights, size))
+    mean = _in_single(partial(unchecked_log_mean_exp, axis=axis))
+    return in_input_precision(mean, a, check_log_weights(log_weights, size))
 
 
 def unchecked_log_mean_exp(a: Any, log_weights: Any = None, *, axis: int = 0) -> Any:
@@ -108,6 +110,30 @@ def in_input_precision(function: Callable[..., Any], *arrays: Any) -> Any:
     with jax.enable_x64(True):
         out = function(*(a if a is None else jnp.asarray(a) for a in arrays))
         return jax.tree.map(np.asarray, out)
+
+
+def by_columns(function: Callable[..., Any], a: Any, *others: Any) -> Any:
+    """`in_input_precision`, some columns at a time where a NumPy matrix is large: no second one ever exists.
+
+    The function has one value for each column. The last part reaches back, so that one program serves all.
+    """
+    function, n, width = _in_single(function), a.shape[1], max(1, PART // len(a))
+    if n <= width or isinstance(a, jax.Array) or is_tracer(*others):
+        return in_input_precision(function, a, *others)
+    parts = []
+    for lo in range(0, n, width):
+        first = min(lo, n - width)
+        parts.append(in_input_precision(function, a[:, first : first + width], *others)[lo - first :])
+    return np.concatenate(parts)
+
+
+def _in_single(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Half precision in float32: a sum over draws keeps few digits in float16, and overflows at 65504 draws."""
+
+    def run(a, *others):
+        return function(a, *others) if a.dtype.itemsize > 2 else function(a.astype(np.float32), *others).astype(a.dtype)
+
+    return run
 
 
 def check_beta(beta: Any) -> None:
@@ -149,8 +175,9 @@ def check_log_lik(log_lik: Any, *, name: str = "log_lik", finite: bool = True) -
             f"{name} must hold floating-point logarithms of densities; got dtype {a.dtype}. Use {name}.astype(float)."
         )
     if finite and not is_tracer(a):
-        bad = ~np.isfinite(np.asarray(a))
-        if bad.any():
+        values, rows = np.asarray(a), max(1, PART // n)
+        if not all(np.isfinite(values[s : s + rows]).all() for s in range(0, draws, rows)):
+            bad = ~np.isfinite(values)
             raise ValueError(
                 f"{name} must be finite; {_where(bad)} NaN or infinite. -inf says that a draw gives an observation "
                 "density zero, NaN that the model broke down there: look at those draws and observations first."

@@ -12,6 +12,7 @@ from slt._arrays import (
     LogLik,
     LogWeights,
     Pointwise,
+    by_columns,
     check_log_lik,
     check_log_weights,
     in_input_precision,
@@ -65,7 +66,7 @@ def gibbs_loss(log_lik: LogLik, *, log_weights: LogWeights | None = None) -> Poi
     [2.0, 2.0]
     """
     a = check_log_lik(log_lik)
-    return in_input_precision(_gibbs, a, check_log_weights(log_weights, a.shape[0]))
+    return by_columns(_gibbs, a, check_log_weights(log_weights, a.shape[0]))
 
 
 def bayes_quartet(

@@ -10,6 +10,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -43,16 +44,29 @@ class Target:
 
 
 class Same:
-    """A key for the cache: the object itself, kept alive."""
+    """A key for the cache: the object itself, kept alive; of a `functools.partial`, its function and its arguments."""
 
     def __init__(self, value: Any):
-        self.value = value
+        self.value, self.known = value, (id(value),)
+        if isinstance(value, partial):
+            try:
+                self.known = id(value.func), *map(typed, (value.args, sorted(value.keywords.items())))
+                hash(self.known)
+            except TypeError:  # arrays among them
+                self.known = (id(value),)
 
     def __hash__(self) -> int:
-        return id(self.value)
+        return hash(self.known)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.value is other.value
+        return isinstance(other, Same) and self.known == other.known
+
+
+def typed(value: Any) -> Any:
+    """A key that is equal for equal values of equal types, looking into lists, tuples and NumPy arrays."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return type(value), *map(typed, value)
+    return type(value), value
 
 
 _cache: OrderedDict[Any, Target] = OrderedDict()

@@ -20,10 +20,10 @@ from slt._arrays import (
     LogWeights,
     Pointwise,
     SltWarning,
+    by_columns,
     check_beta,
     check_log_lik,
     check_log_weights,
-    in_input_precision,
     is_tracer,
 )
 from slt._arrays import unchecked_log_mean_exp as log_mean_exp
@@ -84,7 +84,7 @@ def training_loss(log_lik: LogLik, *, log_weights: LogWeights | None = None) -> 
     True
     """
     a = check_log_lik(log_lik)
-    return in_input_precision(_predictive_loss, a, check_log_weights(log_weights, a.shape[0]))
+    return by_columns(_predictive_loss, a, check_log_weights(log_weights, a.shape[0]))
 
 
 def generalization_loss(log_lik_new: LogLik, *, log_weights: LogWeights | None = None) -> Pointwise:
@@ -104,7 +104,7 @@ def generalization_loss(log_lik_new: LogLik, *, log_weights: LogWeights | None =
     True
     """
     a = check_log_lik(log_lik_new, name="log_lik_new")
-    return in_input_precision(_predictive_loss, a, check_log_weights(log_weights, a.shape[0]))
+    return by_columns(_predictive_loss, a, check_log_weights(log_weights, a.shape[0]))
 
 
 def functional_variance(log_lik: LogLik, *, log_weights: LogWeights | None = None) -> Pointwise:
@@ -122,7 +122,7 @@ def functional_variance(log_lik: LogLik, *, log_weights: LogWeights | None = Non
     [1.0, 0.0]
     """
     a = check_log_lik(log_lik)
-    return in_input_precision(_variance, a, check_log_weights(log_weights, a.shape[0]))
+    return by_columns(_variance, a, check_log_weights(log_weights, a.shape[0]))
 
 
 def waic_loss(log_lik: LogLik, *, beta: Beta = 1.0, log_weights: LogWeights | None = None) -> Pointwise:
@@ -143,7 +143,7 @@ def waic_loss(log_lik: LogLik, *, beta: Beta = 1.0, log_weights: LogWeights | No
     """
     check_beta(beta)
     a = check_log_lik(log_lik)
-    return in_input_precision(_waic, a, check_log_weights(log_weights, a.shape[0]), beta)
+    return by_columns(_waic, a, check_log_weights(log_weights, a.shape[0]), beta)
 
 
 def cv_loss(
@@ -187,11 +187,11 @@ def cv_loss(
     if refit is not None and method != "psis":
         raise ValueError(f'refit replaces the terms that method="psis" flags; got method={method!r}.')
     if method == "plain":
-        return in_input_precision(_importance_cv, a, w, beta)
+        return by_columns(_importance_cv, a, w, beta)
     if w is not None:
         raise ValueError(f'method="{method}" needs equally weighted draws; with log_weights use method="plain".')
     if method == "truncated":
-        return in_input_precision(_truncated_cv, a, beta)
+        return by_columns(_truncated_cv, a, beta)
     terms, k = _smoothed(a, beta)
     flagged = np.flatnonzero(~(k <= k_threshold(a.shape[0])))
     if flagged.size and refit is None:

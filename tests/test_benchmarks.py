@@ -62,6 +62,16 @@ def test_ratios_are_medians_per_unit_of_work(monkeypatch):
     assert (peer.seconds, peer.ratio) == (0.2, pytest.approx(0.1))
 
 
+def test_what_takes_long_is_called_once_and_its_row_says_so():
+    # Kills: a slow peer called in every round, its only call thrown away as a first one, a note left out.
+    given = {"slt": iter([90.0, 2.0, 4.0]), "peer": iter([30.0])}
+    contestants = {name: lambda name=name: table.Timed(next(given[name]), 5.0, 0) for name in given}
+    ours, peer = table.race("t", contestants, repeats=2, once=["peer"])
+    assert (ours.seconds, ours.first, ours.note) == (3.0, 90.0, "")
+    assert peer[2:6] == (30.0, None, 10.0, 5.0)
+    assert peer.note == "one call"
+
+
 def test_contestants_that_disagree_do_not_race():
     contestants = {"slt": lambda: np.ones(2), "peer": lambda: np.ones(2) + 1e-3}
     with pytest.raises(AssertionError, match="Not equal to tolerance"):

@@ -1,6 +1,7 @@
 """The fused pass against a restatement in extended precision, the plain functions, and closed forms."""
 
 import tracemalloc
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from slt import Criteria, _fused, conjugate, criteria, cv_loss, functional_variance, training_loss, waic_loss
+from slt import (
+    Criteria,
+    _arrays,
+    _fused,
+    conjugate,
+    criteria,
+    cv_loss,
+    functional_variance,
+    gibbs_loss,
+    training_loss,
+    waic_loss,
+)
 
 FIELDS = Criteria._fields
 
@@ -214,6 +226,46 @@ def test_a_matrix_that_lies_on_disk_is_read_in_place(dtype, rng, tmp_path):
     tracemalloc.stop()
     np.testing.assert_allclose(got.waic, naive(a.astype(float)).waic, rtol=1e-6 if dtype == np.float32 else 1e-12)
     assert peak < 6e6
+
+
+PLAIN = {
+    "training": training_loss,
+    "variance": functional_variance,
+    "waic": waic_loss,
+    "cv": partial(cv_loss, method="plain"),
+    "truncated": partial(cv_loss, method="truncated"),
+    "gibbs": gibbs_loss,
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_plain_losses_never_hold_a_second_matrix(name, rng, tmp_path, monkeypatch):
+    # Kills: a copy or a mask of the whole (8 MB and 1 MB); a last part that overlaps the one before, or is left out.
+    np.save(tmp_path / "log_lik.npy", rng.normal(-2, 1, size=(200, 5000)))
+    mapped, loss = np.load(tmp_path / "log_lik.npy", mmap_mode="r"), PLAIN[name]
+    whole, width, seen = loss(mapped), 2**15 // 200, []
+    inner = _arrays.in_input_precision
+    monkeypatch.setattr(_arrays, "PART", 2**15)
+    monkeypatch.setattr(_arrays, "in_input_precision", lambda f, a, *b: seen.append(a.shape) or inner(f, a, *b))
+    loss(mapped)  # compiles
+    tracemalloc.start()
+    got = loss(mapped)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(got, whole, rtol=1e-12)
+    assert set(seen) == {(200, width)}
+    assert peak < 8e5
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_plain_losses_sum_half_precision_in_more_digits(name, rng):
+    # Kills: sums in float16, infinite beyond 65504 draws and off by several times the rounding of the terms, 2^-11.
+    a = rng.normal(-2, 0.1, size=(66_000, 2)).astype(np.float16)
+    got, exact = PLAIN[name](a), PLAIN[name](a.astype(float))
+    assert got.dtype == np.float16
+    np.testing.assert_allclose(got.astype(float), exact, rtol=1.01 * 2**-11)
+    inside = jax.jit(PLAIN[name])(jnp.asarray(a))
+    np.testing.assert_allclose(np.asarray(inside, float), exact, rtol=1.01 * 2**-11)
 
 
 @pytest.mark.parametrize("cores", [1, 2, 3])

@@ -124,6 +124,26 @@ def test_a_second_experiment_compiles_nothing(sampler):
     assert _program.program.cache_info().misses == missed
 
 
+def prior(key, data, *, beta, draws):
+    TRACED.append(beta)
+    return {"p": jax.random.dirichlet(key, jnp.ones(2), (4, draws))}
+
+
+def test_what_is_written_in_line_compiles_nothing_a_second_time():
+    # Kills: a constructor of the zoo that builds its functions anew, or a sampler= that is known by its address.
+    def found():
+        model = zoo.multinomial(probabilities=np.array([0.25, 0.75]))
+        return slt.replicate(KEY, model, N, datasets=2, sampler=partial(prior, draws=400))
+
+    before, first, again = len(TRACED), found(), found()
+    assert len(TRACED) == before + 1
+    np.testing.assert_array_equal(first.rlct, again.rlct)
+    # Kills: a key without the arguments, and one that cannot hold an array.
+    assert Same(partial(prior, draws=400)) != Same(partial(prior, draws=500))
+    assert Same(partial(prior, draws=jnp.ones(1))) != Same(partial(prior, draws=jnp.ones(1)))
+    assert zoo.multinomial(probabilities=[0.75, 0.25]).triple is not zoo.multinomial(probabilities=[0.25, 0.75]).triple
+
+
 def test_gibbs_takes_the_place_of_nuts():
     # n E[G - S] and n E[C - S_n] are rlct - (m - 1) / log n up to smaller terms: reduced rank 2-1-2, truth 0, m = 2.
     # Kills: twice or half of either error.

@@ -572,3 +572,18 @@ def test_bad_sizes_are_refused(call, message):
 
 def test_the_module_is_public():
     assert slt.zoo is zoo
+
+
+def test_equal_arguments_give_one_triple_and_nothing_that_a_caller_wrote():
+    # Kills: one triple for both precisions, for 1 and 1.0 or under jit's tracers; an optimum shared with the truth.
+    first = zoo.deep_linear(widths=[2, 2, 2], rank=1)
+    first.optimum["W1"][:] = 7.0
+    again = zoo.deep_linear(rank=1, widths=[2, 2, 2])
+    assert again.triple is first.triple
+    assert float(again.triple.truth(jnp.array([1.0, 0.0])).mean[0]) == again.optimum["W1"][0, 0] == 1.0
+    assert zoo.tanh_unit(a=1).triple is not zoo.tanh_unit(a=1.0).triple
+    wide = zoo.tanh_unit().triple
+    with jax.enable_x64(False):
+        assert zoo.tanh_unit().triple is not wide
+    jax.jit(lambda x: log_density(zoo.autoregression(truth=0.3).triple, {"a": 0.1}, x))(jnp.ones((1, 4)))
+    assert float(zoo.autoregression(truth=0.3).triple.truth.a) == 0.3

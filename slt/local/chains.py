@@ -58,7 +58,7 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         """Preconditioned gradient of U; and the bias of the step, (eps/8) n beta g . A grad U."""
         slope = n_beta * gradient
         pull = free * scale * (slope + gamma * u)
-        return pull, step / 8 * jnp.vecdot(slope, pull)
+        return pull, step / 8 * _dot(slope, pull)
 
     def log_accept(u, v, excess_u, excess_v, force_u, force_v, scale):
         """Logarithm of the Metropolis ratio of the move u -> v, forces preconditioned."""
@@ -96,7 +96,7 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         acceptance = jax.lax.cond((kept >= 0) & (kept % every == 0), accept, lambda: empty)
         if settings.eval_size is not None:
             excess = jax.lax.cond((kept >= 0) & (kept % settings.thin == 0), evaluate, lambda: empty)
-        return (v, square), Steps(excess, jnp.vecdot(u, u), bias, acceptance)
+        return (v, square), Steps(excess, _dot(u, u), bias, acceptance)
 
     def metropolis(carry, t):
         u, excess, gradient = carry
@@ -149,3 +149,8 @@ def _normal(quantiles: Any, words: Any, like: Any) -> Any:
     The step of SGLD is itself exact only in its moments. The Metropolis test gets normals of full resolution instead.
     """
     return quantiles[jnp.concatenate([words >> 16, words & 0xFFFF], axis=1)[:, : like.shape[1]]]
+
+
+def _dot(a: Any, b: Any) -> Any:
+    """Sums of products, one for each chain: as a product with ones, which uses vector units where a sum does not."""
+    return (a * b) @ jnp.ones(a.shape[1], a.dtype)

@@ -17,6 +17,7 @@ from slt.rlct._sizes import check_exponent, check_size
 from slt.triple import Triple
 from slt.zoo import _equations
 from slt.zoo._equations import mixture as location_mixture
+from slt.zoo._kept import kept
 from slt.zoo._specimen import Specimen, known, regular, unknown
 
 TOO_FEW = "the truth has more components than the model"
@@ -44,6 +45,7 @@ def _specimen(mixed, name, prior, true, components, concentration, coefficient, 
     return known(triple, coefficient(), note=f"Dirichlet exponent {phi:g}", optimum=optimum, equations=equations)
 
 
+@kept
 def normal_mixture(
     *, components: int = 2, true_components: int = 1, dimension: int = 1, concentration: Any = 1
 ) -> Specimen:
@@ -75,6 +77,7 @@ def normal_mixture(
     return _specimen(mixed, "means", prior, true, h, concentration, pair)
 
 
+@kept
 def poisson_mixture(*, components: int = 2, true_components: int = 1, concentration: Any = 1) -> Specimen:
     r"""Mixture of Poisson distributions.
 
@@ -98,6 +101,7 @@ def poisson_mixture(*, components: int = 2, true_components: int = 1, concentrat
     return _specimen(mixed, "rates", prior, 3.0 * np.arange(r) + 2.0, h, concentration, pair)
 
 
+@kept
 def binomial_mixture(
     *, components: int = 2, true_components: int = 1, trials: int = 4, concentration: Any = 1
 ) -> Specimen:
@@ -130,6 +134,7 @@ def binomial_mixture(
     return _specimen(mixed, "probabilities", prior, np.arange(1, r + 1) / (r + 1), h, concentration, pair, most)
 
 
+@kept
 def two_parameter_mixture(*, a: float = 0.0, b: float = 0.0) -> Specimen:
     r"""A standard normal distribution and a second one, of unknown weight and location.
 
@@ -159,6 +164,7 @@ def two_parameter_mixture(*, a: float = 0.0, b: float = 0.0) -> Specimen:
     return known(triple, rlct.normal_crossing([1, 1], [0, 0]), optimum={"a": a, "b": b}, equations=equations)
 
 
+@kept
 def naive_bayes(*, features: int = 3, dependent: int = 0, concentration: Any = 1) -> Specimen:
     r"""Two hidden classes and binary features that are independent within a class.
 
@@ -191,6 +197,7 @@ def naive_bayes(*, features: int = 3, dependent: int = 0, concentration: Any = 1
     return known(triple, coefficient, note=f"Beta exponent {phi:g}", optimum=optimum, equations=equations)
 
 
+@kept
 def latent_class(*, features: int = 4, classes: int = 3, true_classes: int = 1, concentration: Any = 1) -> Specimen:
     r"""Any number of hidden classes and binary features that are independent within a class.
 

@@ -28,6 +28,7 @@ from slt.rlct import LearningCoefficient
 from slt.rlct._sizes import check_at_most, check_size
 from slt.triple import Triple
 from slt.zoo import _equations
+from slt.zoo._kept import kept
 from slt.zoo._specimen import Specimen, known, unknown
 
 
@@ -43,6 +44,7 @@ def _padded(values: Any, size: int) -> np.ndarray:
     return np.pad(np.asarray(values, dtype=np.float64), (0, size - len(values)))
 
 
+@kept
 def tanh_unit(*, a: float = 0.0, b: float = 0.0) -> Specimen:
     r"""One hidden unit, the smallest singular network; $x \sim N(0, 1)$.
 
@@ -71,6 +73,7 @@ def tanh_unit(*, a: float = 0.0, b: float = 0.0) -> Specimen:
     return known(triple, rlct.three_layer(1, true_hidden=len(true)), optimum={"a": a, "b": b}, equations=equations)
 
 
+@kept
 def tanh_network(*, hidden: int = 2, true_hidden: int = 0) -> Specimen:
     r"""Three-layer network of tanh units, one input, no biases; $x \sim N(0, 1)$.
 
@@ -101,6 +104,7 @@ def tanh_network(*, hidden: int = 2, true_hidden: int = 0) -> Specimen:
     return known(triple, rlct.three_layer(h, true_hidden=r), optimum=optimum, equations=equations)
 
 
+@kept
 def relu_network(*, hidden: int = 2, true_hidden: int = 0, bias: bool = False) -> Specimen:
     r"""Three-layer network of rectified linear units, one input; $x \sim N(0, 1)$.
 
@@ -138,6 +142,7 @@ def relu_network(*, hidden: int = 2, true_hidden: int = 0, bias: bool = False) -
     return known(triple, pair, optimum=optimum)
 
 
+@kept
 def reduced_rank(*, inputs: int = 3, hidden: int = 2, outputs: int = 3, rank: int = 1) -> Specimen:
     r"""Reduced rank regression; $x \sim N(0, I)$.
 
@@ -179,6 +184,7 @@ def reduced_rank(*, inputs: int = 3, hidden: int = 2, outputs: int = 3, rank: in
     return known(triple, pair, realizable=r <= h, optimum=true, equations=equations)
 
 
+@kept
 def deep_linear(*, widths: Sequence[int] = (2, 2, 2, 2), rank: int = 0) -> Specimen:
     r"""Deep linear network; $x \sim N(0, I)$.
 
@@ -207,6 +213,7 @@ def deep_linear(*, widths: Sequence[int] = (2, 2, 2, 2), rank: int = 0) -> Speci
     return known(triple, pair, optimum=true, equations=lambda: _equations.matrices(shapes, true))
 
 
+@kept
 def factor_analysis(*, variables: int = 4, factors: int = 1, true_factors: int = 0) -> Specimen:
     r"""Factor analysis with mean zero and a diagonal noise covariance.
 

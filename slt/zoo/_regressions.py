@@ -13,6 +13,7 @@ import numpyro.distributions as dist
 from slt.rlct._sizes import check_size
 from slt.triple import Triple
 from slt.zoo import _equations
+from slt.zoo._kept import kept
 from slt.zoo._specimen import Specimen, regular
 
 CONVEX = "the loss is strictly convex"
@@ -24,6 +25,7 @@ def _convex(triple: Triple, optimum: dict | None, realizable: bool) -> Specimen:
     return regular(triple, CONVEX, realizable=realizable, optimum=optimum, equations=equations)
 
 
+@kept
 def normal(*, realizable: bool = True) -> Specimen:
     r"""Normal distribution with unknown mean and standard deviation.
 
@@ -44,6 +46,7 @@ def normal(*, realizable: bool = True) -> Specimen:
     return regular(triple, "J = diag(1, 2) / sigma^2", realizable=realizable, optimum=optimum, equations=equations)
 
 
+@kept
 def linear_regression(*, realizable: bool = True) -> Specimen:
     r"""A straight line with noise of known variance, $x \sim N(0, 1)$.
 
@@ -65,6 +68,7 @@ def linear_regression(*, realizable: bool = True) -> Specimen:
     return _convex(triple, {"a": 1.0, "b": 0.5}, realizable)
 
 
+@kept
 def polynomial_regression(*, degree: int = 2, true_degree: int = 1) -> Specimen:
     r"""A polynomial with noise of known variance, $x$ uniform on $[-1, 1]$.
 
@@ -94,6 +98,7 @@ def polynomial_regression(*, degree: int = 2, true_degree: int = 1) -> Specimen:
     return _convex(triple, {"w": optimum}, r <= d)
 
 
+@kept
 def logistic_regression(*, realizable: bool = True) -> Specimen:
     r"""Logistic regression on one input, $x \sim N(0, 1)$.
 
@@ -115,6 +120,7 @@ def logistic_regression(*, realizable: bool = True) -> Specimen:
     return _convex(triple, {"a": 1.0, "b": -0.5} if realizable else None, realizable)
 
 
+@kept
 def poisson_regression(*, realizable: bool = True) -> Specimen:
     r"""Poisson regression on one input, $x$ uniform on $[-1, 1]$.
 

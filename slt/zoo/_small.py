@@ -14,12 +14,14 @@ from slt.rlct._sizes import check_exponent, check_size
 from slt.triple import Triple
 from slt.zoo import _equations
 from slt.zoo._autoregression import Autoregression
+from slt.zoo._kept import kept
 from slt.zoo._specimen import Specimen, known, regular, unknown
 
 EFFECTS = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
 ERRORS = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
 
 
+@kept
 def monomial(*, powers: Sequence[int] = (2,), prior_powers: Sequence[Any] | None = None, mean: float = 0.0) -> Specimen:
     r"""The toy potentials: a normal distribution whose mean is a monomial.
 
@@ -71,6 +73,7 @@ def monomial(*, powers: Sequence[int] = (2,), prior_powers: Sequence[Any] | None
     return known(triple, twice, realizable=False, optimum=dict.fromkeys(names, 0.0))
 
 
+@kept
 def multinomial(*, probabilities: Sequence[float] = (0.2, 0.3, 0.5), concentration: Any = 1) -> Specimen:
     r"""One of $K$ categories with a Dirichlet prior; a truth with empty categories changes $\lambda$.
 
@@ -107,6 +110,7 @@ def multinomial(*, probabilities: Sequence[float] = (0.2, 0.3, 0.5), concentrati
     return known(triple, pair, note=note, optimum={"p": q}, equations=equations)
 
 
+@kept
 def autoregression(*, length: int = 4, truth: float = 0.5) -> Specimen:
     r"""Stationary autoregression of order one; an observation is a whole short series.
 
@@ -142,6 +146,7 @@ def autoregression(*, length: int = 4, truth: float = 0.5) -> Specimen:
     )
 
 
+@kept
 def eight_schools() -> Specimen:
     r"""The eight schools: known standard errors, a hierarchical prior, not centred.
 
