@@ -10,6 +10,7 @@ against them if it is less than a vanishing factor times $|s t|^{1/2} \le \frac1
 """
 
 from itertools import combinations_with_replacement
+from typing import Any
 
 import sympy
 
@@ -159,7 +160,7 @@ def _coordinates(state: State) -> State:
         for phi in sorted((g for g in atoms if g.free_symbols == {v}), key=str):
             new = v + at_zero(phi)
             after = [_replaced(f, phi, new) for f in state.generators]
-            prior = [_replaced(f, phi, new, v) for f in sympy.Mul.make_args(state.prior)]
+            prior: list = [_replaced(f, phi, new, v) for f in sympy.Mul.make_args(state.prior)]
             if None in (*after, *prior) or vanishes(phi.diff(v)):
                 continue
             return state.to(f"{phi - at_zero(phi)} as coordinate {v}", after, NEW.format(phi), prior=sympy.Mul(*prior))
@@ -169,7 +170,7 @@ def _coordinates(state: State) -> State:
 def _replaced(f, phi, new, power=None):
     """f with `new` for phi; `None` if its symbol occurs in another way, but in powers of `power`, a unit apart."""
     hidden = sympy.Dummy(real=True)
-    after = f.subs(phi, hidden)
+    after: Any = f.subs(phi, hidden)
     if after.free_symbols & phi.free_symbols and f.as_base_exp()[0] not in (power, sympy.Abs(power or 0)):
         return None
     return after.subs(hidden, new)
