@@ -191,6 +191,11 @@ def test_the_prior_follows():
     assert pair(learning_coefficient([log(a), b], prior=Abs(a - 1), at={a: 1, b: 0})) == (F(3, 2), 1)
     assert pair(learning_coefficient([sin(a) * b], prior=Abs(a), at=(0, 0))) == (F(1, 2), 1)
     assert pair(derive([a - b**2], prior=Abs(a)).learning_coefficient()) == (F(1, 2), 1)
+    # Three lines b = 0, b = ± sin a: the point has (2 + h)/6, the lines 1/2. Kills: a prior that forbids the coordinate
+    # sin a, or that is lost on the way to it (1/3, 1).
+    lines = [b * (b - sin(a)) * (b + sin(a))]
+    for prior in (Abs(a), Abs(sin(a)), Abs(b + 2 * sin(a))):
+        assert pair(learning_coefficient(lines, prior=prior, at=(0, 0))) == (F(1, 2), 2)
     with pytest.raises(ValueError, match="could be proved"):  # a - b is no multiple of sinh(a) - b
         derive([sinh(a) - b], prior=Abs(a - b))
 

@@ -161,6 +161,7 @@ def test_tanh_closed_form():
         i = int(hidden**0.5)
         want = Fraction(hidden + i * i + i, 4 * i + 2), 2 if hidden == i * i else 1
         assert pair(three_layer(hidden)) == pair(vandermonde(hidden, step=2)) == want
+    assert pair(three_layer(10**6)) == (Fraction(10**6 + 1000**2 + 1000, 4 * 1000 + 2), 2)  # at once: one cluster
 
 
 def partitions(total, parts):

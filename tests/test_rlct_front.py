@@ -354,3 +354,13 @@ def test_a_prior_without_a_proved_integral_is_refused(K, prior):
     # Mutant: only each factor's own power compared with -1: the first three would pass.
     with pytest.raises(ValueError, match="integrated"):
         rlct.learning_coefficient(K, prior=prior)
+
+
+def test_a_large_polyhedron_with_an_oblique_prior_has_a_bound():
+    # K >= 0 of order 4 in seven coordinates, the prior of order 1: equal weights give (7 + 1)/4. Kills: an error in
+    # place of the bound; the prior left out (7/4).
+    w = symbols("w:7", real=True)
+    K = [sum(w) ** 2, w[0] * w[1] + w[2] * w[3] + w[4] * w[5] * w[6]]
+    found = rlct.learning_coefficient(K, prior=Abs(sum(w) - 3 * w[0]), at=dict.fromkeys(w, 0))
+    assert (found.rlct, found.multiplicity, found.status) == (2, None, "upper bound")
+    assert "too large" in found.source

@@ -162,11 +162,8 @@ def _whole(problem: Problem) -> LearningCoefficient:
         answer = newton_value(problem, pair, toric(pair) if small else None)
         if answer.status == "exact" or not small:
             return answer
-    if not small:
-        raise ValueError(
-            f"a prior that is no product of coordinate powers needs at most {MOST_DIMENSIONS} parameters in one block; "
-            f"got {problem.ring.ngens}."
-        )
+    if not small:  # and a prior that is no product of coordinate powers
+        return replace(_bound(problem), source="weights of the Newton polyhedron, which is too large for more")
     resolution = Resolution(problem.variables, problem.point, resolve_tree(pair))
     tree = resolution.tree
     method = tree.method if not tree.children else f"{tree.method} ({sum(1 for _ in tree.walk())} strata)"

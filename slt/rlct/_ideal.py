@@ -10,6 +10,7 @@ against them if it is less than a vanishing factor times $|s t|^{1/2} \le \frac1
 """
 
 from itertools import combinations_with_replacement
+from typing import Any
 
 import sympy
 
@@ -154,16 +155,25 @@ def _coordinates(state: State) -> State:
         return state
     atoms = sympy.Tuple(*state.generators).atoms(sympy.Function)
     for v in state.symbols:
-        if v in state.prior.free_symbols or v.is_nonnegative:
+        if v.is_nonnegative:
             continue
         for phi in sorted((g for g in atoms if g.free_symbols == {v}), key=str):
-            hidden = sympy.Dummy()
-            after = [f.subs(phi, hidden) for f in state.generators]
-            if any(v in f.free_symbols for f in after) or vanishes(phi.diff(v)):
+            new = v + at_zero(phi)
+            after = [_replaced(f, phi, new) for f in state.generators]
+            prior: list = [_replaced(f, phi, new, v) for f in sympy.Mul.make_args(state.prior)]
+            if None in (*after, *prior) or vanishes(phi.diff(v)):
                 continue
-            after = [f.subs(hidden, v + at_zero(phi)) for f in after]
-            return state.to(f"{phi - at_zero(phi)} as coordinate {v}", after, NEW.format(phi))
+            return state.to(f"{phi - at_zero(phi)} as coordinate {v}", after, NEW.format(phi), prior=sympy.Mul(*prior))
     return state
+
+
+def _replaced(f, phi, new, power=None):
+    """f with `new` for phi; `None` if its symbol occurs in another way, but in powers of `power`, a unit apart."""
+    hidden = sympy.Dummy(real=True)
+    after: Any = f.subs(phi, hidden)
+    if after.free_symbols & phi.free_symbols and f.as_base_exp()[0] not in (power, sympy.Abs(power or 0)):
+        return None
+    return after.subs(hidden, new)
 
 
 def _half_lines(state: State) -> State:

@@ -97,7 +97,7 @@ def three_layer(hidden: int, *, true_hidden: int = 0, outputs: int = 1, step: in
     r = check_size("true_hidden", true_hidden, 0)
     check_at_most("true_hidden", r, h, "the number of hidden units, for the truth to lie in the model")
     # best[n]: smallest lambda, then largest m, with n units in the clusters so far; m - 1 adds, as lambda does.
-    best = {n: (*_key(_origin(n, m, q)), (n,)) for n in range(h - r + 1)}
+    best = {n: (*_key(_origin(n, m, q)), (n,)) for n in range(0 if r else h, h - r + 1)}
     for i in range(1, r + 1):
         unit = {n: _key(_true_unit(n, m)) for n in range(1, h - r + 2)}
         best = {
