@@ -14,7 +14,7 @@ from slt.local.settings import Settings
 # At 0.9 a network of rank 0 loses 3 % of its trajectories in the narrow valleys.
 TARGET_ACCEPTANCE = 0.98
 # Every fourth trajectory after burn-in has an eighth of the learned step: where a valley narrows to a neck, as that of
-# w1 w2^2 does, the learned step does not enter, and of fourteen runs some came out six of their errors too low.
+# w1 w2^2 does, the learned step does not enter, and of thirteen runs some came out six of their errors too low.
 EVERY, SHORTER = 4, 8
 
 
