@@ -15,6 +15,7 @@ import dataclasses
 import sys
 import time
 import warnings
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ class Crossing:
         exact = normal_crossing(powers, (0,) * len(powers))
         self.name = " ".join(f"w{i}^{k}" for i, k in enumerate(powers, 1))
         self.powers, self.rlct, self.m = powers, float(exact.rlct), exact.multiplicity
-        density = np.exp(-S / powers[0]) / powers[0]
+        density: Any = np.exp(-S / powers[0]) / powers[0]
         for k in powers[1:]:  # convolution with an exponential law, by the trapezoid rule as a recursion
             fade = np.exp(-STEP / k)
             density = lfilter([STEP / 2 / k, STEP / 2 / k * fade], [1.0, -fade], density)
@@ -149,8 +150,9 @@ def main(seed=1):
         print(f"{np.mean([e.value for e in found]):5.3f} {covered(found, model.rlct):4.2f}", end="    ")
         v = of_volumes(model, seed)
         inside = " " if v.interval[0] <= model.rlct <= v.interval[1] else "!"
-        text = f"{v.value:.3f} in [{v.interval[0]:.3f}, {v.interval[1]:.3f}]{inside} m {v.multiplicity.mean:.0f}"
-        text += "" if v.multiplicity.se == 0 else " ± 1"
+        m: Any = v.multiplicity
+        text = f"{v.value:.3f} in [{v.interval[0]:.3f}, {v.interval[1]:.3f}]{inside} m {m.mean:.0f}"
+        text += "" if m.se == 0 else " ± 1"
         print(f"{text:34s}{time.perf_counter() - start:4.0f} s", flush=True)
 
 

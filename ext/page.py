@@ -33,9 +33,11 @@ def run(page: Path, out: Path) -> list[Path]:
             continue
         tree = ast.parse(source)
         silent = source.rstrip().endswith(";")
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        last = tree.body[-1] if tree.body else None
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
         builtins.exec(compile(tree, f"{page.name}, cell {number}", "exec"), module.__dict__)
-        if last is not None:
+        if isinstance(last, ast.Expr):
             value = builtins.eval(
                 compile(ast.Expression(last.value), f"{page.name}, cell {number}", "eval"), module.__dict__
             )
