@@ -548,6 +548,7 @@ def make(kl, **change):
         (lambda: estimate.from_temperatures([-np.sort(ENERGY), -ENERGY / 1.5], BETAS, n=N, chains=4), "R-hat of nL_n"),
         (lambda: estimate.from_reweighting(-ENERGY, (BETAS[0], 40_000 * BETAS[0]), n=N), "Pareto k"),
         (lambda: estimate.from_variance(-ENERGY, beta=0.002, n=N), "the theory wants log(n beta) > 1"),
+        (lambda: estimate.from_variance(-ENERGY, beta=N * BETAS[0], n=N), "Was n beta meant?"),
         (lambda: estimate.from_variance(-ENERGY[:300], beta=BETAS[0], n=N), "300 draws are worth"),
         (lambda: estimate.from_variance(-np.ones(100), beta=BETAS[0], n=N), "never moved"),
         (lambda: estimate.from_wbic(FreeEnergy(1.0, 0.1), 2.0, N), "lies below the baseline 2"),

@@ -473,6 +473,29 @@ def test_bad_input_is_refused(change, error, message, key):
         local_learning_coefficient(*positional, **options)
 
 
+WALL = jnp.asarray(POINTS.mean(0))
+
+
+def walled(w, x):
+    """NaN beyond a radius that the posterior reaches."""
+    return mean_loss(w, x) + 0 * jnp.sqrt(0.02 - ((w - WALL) ** 2).sum())
+
+
+def test_a_loss_that_is_no_number_near_the_minimum_is_said(key):
+    # MALA refuses such a proposal without a word, and its estimate is finite. Kills: NaN proposals that are not
+    # counted (all other proposals of so short a step are accepted, so their share is that of the refused), counted only
+    # where thin= keeps them, or in burn-in too.
+    options = {"burn_in": 100, "draws": 100, "thin": 2}
+    with pytest.warns(SltWarning, match="diverged: .*not finite"):
+        local_learning_coefficient(key, walled, POINTS.mean(0), POINTS, step=1e-3, settings=Settings(**options))
+    settings = Settings(sampler="mala", **options)
+    with pytest.warns(SltWarning, match="nan: the loss is NaN at [1-9]"):
+        fit = local_learning_coefficient(key, walled, POINTS.mean(0), POINTS, step=1e-3, settings=settings)
+    assert np.isfinite(fit.estimate)
+    # A step of 0.03 from within a radius of 0.14 leaves it seldom and is otherwise accepted to a per cent.
+    assert 0.05 < fit.divergences / 800 == pytest.approx(1 - fit.acceptance, abs=0.02)
+
+
 def test_a_large_beta_is_flagged(key):
     with pytest.warns(SltWarning, match="was n beta meant"):
         local_learning_coefficient(key, mean_loss, POINTS.mean(0), POINTS, step=1e-4, beta=40.0, settings=SHORT)
@@ -700,7 +723,11 @@ SLOW = np.repeat(HEALTHY.excess[:, ::50], 50, axis=1)  # 20 different draws a ch
         ({"bias": np.full((4, 1000), 0.6)}, {"step": "about 0.6; without it 4.369"}),
         ({"gamma": 200.0}, {"gamma:": "the localization gamma = 200 matters"}),
         ({"divergences": 40}, {}),
-        ({"divergences": 41}, {"divergences:": "41 trajectories lost their energy, more than 1% of the draws"}),
+        ({"divergences": 1, "settings": Settings(sampler="mala")}, {"nan:": "NaN at 1 of 4000 proposals"}),
+        (
+            {"divergences": 41},
+            {"divergences:": "41 trajectories .* more than 1% of the draws.* or the loss is not finite"},
+        ),
         (
             {"excess": SLOW, "step": 1e-5},
             {"R-hat": "gamma = 1 alone and forget in 2e.05 steps", "ESS": 'sampler="nuts"'},

@@ -395,6 +395,7 @@ def test_a_sweep_is_drawn_with_its_verdicts():
     assert hollow == {("o", 1): False, ("o", 2): True, ("s", 1): False, ("s", 2): True}
     np.testing.assert_allclose(drawn[0].get_ydata(), [made[0][0].estimate])
     np.testing.assert_allclose(drawn[1].get_ydata(), [made[1][0].estimate, made[2][0].estimate])
+    assert [text.get_text() for text in axis.get_xticklabels(which="both")] == ["0.01", "0.1", "1"]
     crosses = [line for line in axis.lines if line.get_marker() == "x" and len(line.get_xdata())]
     assert len(crosses) == 1
     assert "exact λ" in [text.get_text() for text in axis.get_legend().get_texts()]

@@ -28,7 +28,8 @@ def from_temperatures(
     **Arguments:** `log_lik`: for each of the two runs the matrix $\log p(X_i \mid w_s)$, shape `(draws, n)`, or its
     sums over observations, shape `(draws,)`. `betas`: the two inverse temperatures, in the same order. `n`: number of
     observations, where sums are given. `chains`: how many chains of equal length each run is, one after the other.
-    `multiplicity`: $m$, or the pair between which it lies, for the systematic part $-(m - 1)/\log n\beta$.
+    `multiplicity`: $m$, or the pair between which it lies, for the systematic part $-(m - 1)/\log n\beta$. Give $m = 1$
+    only where the next exponent is known to be far: a close one acts like a larger $m$.
     **Returns:** `Estimate` of $\lambda$; the error counts autocorrelation in both runs.
     **Raises:** `ValueError` for shapes, temperatures or counts that make no sense. Warns (`SltWarning`) if the energies
     do not fall by three standard errors from the lower to the higher inverse temperature, if chains have not mixed, and

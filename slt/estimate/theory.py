@@ -11,6 +11,7 @@ Method = Literal["temperatures", "variance", "wbic", "minimum"]
 METHODS = ("temperatures", "variance", "wbic", "minimum")
 SMALL = 1e-3  # λ below which no estimate is believed
 LARGE = 0.5  # β above which a theory of small β says little
+MEANT = 10.0  # β above which n β is more likely what was given
 SECOND = 1.5  # times 1 / log n, the second temperature of Watanabe's estimator
 
 
@@ -121,6 +122,7 @@ def about(value: float, n: int, betas: Any, multiplicity: Any, method: Method) -
         problems.append(
             f"beta = {largest:.3g} is not small (at most {LARGE}): the mean over data sets is no longer the "
             f"coefficient, nor the spread bounded. Draw at a beta of order 1/log n = {1 / np.log(n):.3g}."
+            + (" Was n beta meant? beta is the inverse temperature alone." if largest > MEANT else "")
         )
     parts = {"systematic": (float(value - ends[0]), float(value - ends[1])), "spread": wide, "reason": reason}
     return parts, problems

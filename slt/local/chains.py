@@ -27,7 +27,7 @@ class Steps(NamedTuple):
     distance: Any
     bias: Any
     acceptance: Any
-    diverging: Any = None  # trajectories of NUTS whose energy was lost
+    diverging: Any = None  # trajectories of NUTS whose energy was lost, proposals of MALA whose loss is NaN
 
 
 @partial(jax.jit, static_argnames=("loss", "settings"))
@@ -108,7 +108,7 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         log_ratio = log_accept(u, v, excess, excess_v, pull, force(v, gradient_v, scale)[0], scale)
         taken = jnp.log(jax.random.uniform(k_accept, (chains,), u.dtype)) < log_ratio  # NaN is refused
         acceptance = jnp.where(jnp.isnan(log_ratio), 0.0, jnp.exp(jnp.minimum(log_ratio, 0)))
-        steps = Steps(excess, (u * u).sum(1), jnp.zeros_like(excess), acceptance)
+        steps = Steps(excess, (u * u).sum(1), jnp.zeros_like(excess), acceptance, jnp.isnan(excess_v))
         choose = lambda new, old: jnp.where(taken.reshape(-1, *[1] * (new.ndim - 1)), new, old)  # noqa: E731
         return (choose(v, u), choose(excess_v, excess), choose(gradient_v, gradient)), steps
 
@@ -121,7 +121,8 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         square = u if sampler == "psgld" else jnp.zeros((chains, 1), centre.dtype)
         _, steps = jax.lax.scan(langevin, (u, square), jnp.arange(settings.steps))
     kept = jax.tree.map(lambda a: a[settings.burn_in :].T, steps)
-    return jax.tree.map(lambda a: a[:, :: settings.thin], kept)._replace(acceptance=kept.acceptance, bias=kept.bias)
+    whole = {name: getattr(kept, name) for name in ("acceptance", "bias", "diverging")}
+    return jax.tree.map(lambda a: a[:, :: settings.thin], kept)._replace(**whole)
 
 
 def preconditioner(square: Any, free: Any) -> Any:

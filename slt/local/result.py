@@ -34,7 +34,8 @@ class Estimate:
     for batches with the loss of the step's own batch. `baseline`: $L_n(w^*)$ on all the data. `gradient_norm`:
     $\|\nabla L_n(w^*)\|$, over the free coordinates. `descent`: the largest fall of $n\beta L_n$ that was found from
     $w^*$ down its gradient, in units of $\hat\lambda$. `dimension`: free coordinates. `n`, `beta`, `gamma`, `step`,
-    `settings`: as they were used. `divergences`: trajectories of NUTS whose energy was lost.
+    `settings`: as they were used. `divergences`: trajectories of NUTS whose energy was lost; of `"mala"` the proposals
+    at which the loss is NaN.
     **Source:** Lau, Furman, Wang, Murfet and Wei (2025); Vehtari et al. (2021) for R-hat and ESS.
 
     >>> import slt

@@ -20,8 +20,8 @@ class Settings:
     afterwards, of mean one (`"psgld"`, the RMSprop rule without its drift term, which a fixed $A$ does not need); or
     with $A = I$ and a Metropolis test that removes the bias of the step (`"mala"`, on all the data). `"nuts"` follows
     whole trajectories of a Hamiltonian on all the data; its leapfrog step starts at $\sqrt\varepsilon$ and adapts, with
-    a diagonal metric, in burn-in. A draw of it costs many gradients, and is worth far more of the other samplers' steps
-    where flat directions are long.
+    a diagonal metric, in burn-in; then every fourth draw takes an eighth of that step, which enters necks. A draw
+    of it costs many gradients, and is worth far more of the other samplers' steps where flat directions are long.
 
     **Arguments:** `sampler`: one of the four. `chains`: independent chains, at least 2: one alone cannot show that
     it is stuck. `burn_in`: steps before the first draw, excluded from every figure. `draws`: kept per chain. `thin`:

@@ -109,18 +109,31 @@ def _bias(e: Any) -> Iterator[Verdict]:
     good = e.acceptance >= least
     text = f"acceptance {e.acceptance:.3f} of a Metropolis test (at least {least})"
     yield good, text + ("" if good else f": the step {e.step:.3g} is too large. Halve it until this is met.")
-    if e.divergences > LOST * e.distance.shape[0] * e.settings.draws * e.settings.thin:
-        yield (
-            False,
-            f"divergences: {e.divergences} trajectories lost their energy, more than {LOST:.0%} of the draws: NUTS "
-            "does not reach part of the posterior. Raise gamma=, or burn_in= so that the step adapts further.",
-        )
+    yield from _lost(e)
     good = abs(e.step_bias) <= max(e.se, SHARE * abs(e.estimate))
     text = f"step and batches raise the estimate by about {e.step_bias:.2g}; without it {e.corrected:.4g}"
     yield good, text + ("" if good else ": halve the step, or enlarge the batches.")
     good = abs(e.gamma_slope) <= max(2 * e.se, SHARE * abs(e.estimate))
     text = f"gamma: per factor e the estimate changes by {e.gamma_slope:.2g}"
     yield good, text + ("" if good else f": the localization gamma = {e.gamma:.3g} matters. Sweep it.")
+
+
+def _lost(e: Any) -> Iterator[Verdict]:
+    """Trajectories of NUTS whose energy was lost, and proposals of MALA whose loss is NaN: it refuses them silently."""
+    steps = e.distance.shape[0] * e.settings.draws * e.settings.thin
+    if e.settings.sampler == "mala" and e.divergences:
+        yield (
+            False,
+            f"nan: the loss is NaN at {e.divergences} of {steps} proposals, which are refused: the estimate is that of "
+            "the region where it is a number. Mend the loss; if it overflows there, lower the step.",
+        )
+    if e.settings.sampler != "mala" and e.divergences > LOST * steps:
+        yield (
+            False,
+            f"divergences: {e.divergences} trajectories lost their energy, more than {LOST:.0%} of the draws: NUTS "
+            "does not reach part of the posterior, or the loss is not finite in it. Raise gamma=, or burn_in= so that "
+            "the step adapts further.",
+        )
 
 
 def _temperature(e: Any) -> Iterator[Verdict]:

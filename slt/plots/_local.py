@@ -55,6 +55,8 @@ def sweep(result: Any, *, exact: float | None = None) -> Axes:
         if exact is not None:
             axis.axhline(exact, color=GREY, linestyle="--", label="exact λ")
         axis.set(xscale="log", xlabel="step ε", ylabel="local learning coefficient")
+        axis.set_xticks(result.steps, [f"{step:g}" for step in result.steps])  # the steps themselves, and no others
+        axis.set_xticks([], minor=True)
         axis.plot([], [], "o", color=GREY, label="every diagnostic holds")
         axis.plot([], [], "o", color=GREY, markerfacecolor="none", label="look: one fails")
         axis.plot([], [], "x", color=GREY, label="diverged")
