@@ -97,6 +97,17 @@ def test_what_takes_minutes_inside_one_call_to_the_algebra_is_cut_off():
     assert time.thread_time() - start < 30
 
 
+def test_what_is_never_multiplied_out_has_the_bound_of_its_order():
+    # Kills: a prior's order left out (1/4), generators not squared (11/6), the order of a power without its exponent.
+    K, at = (x - 1) ** 2 * ((x - 1) ** 3 + y**4) ** 2, {x: 1, y: 0}
+    prior = sympy.Abs(y) ** 3 * sympy.sqrt(sympy.Abs(x - 1 + y))
+    assert learning_coefficient(K, prior=prior, at=at).rlct <= F(11, 16)
+    for kl, order in ((K, 8), ([(x - 1) * y**2, (x - 1) ** 3], 6), ([(x - 1) ** 4 * (y + 2)], 8)):
+        cuts = (cut(lambda kl=kl: learning_coefficient(kl, prior=prior, at=at), steps) for steps in range(0, 400, 8))
+        found = [c for c in cuts if c is not None and "order of K" in c.source]
+        assert {(c.rlct, c.multiplicity, c.status) for c in found} == {(F(11, 2) / order, None, "upper bound")}
+
+
 def test_waiting_is_not_working():
     # Kills: the wall clock in place of the processor's.
     with budget(10**9, 0.2):

@@ -15,6 +15,7 @@ from slt.rlct._faces import evidently_positive
 from slt.rlct._global import NoRealZero, homogeneous, one_variable, refuse_negative_values
 from slt.rlct._lp import solve
 from slt.rlct._newton import MOST_DIMENSIONS, MOST_POINTS, newton_value
+from slt.rlct._order import bound_by_order
 from slt.rlct._parse import Problem, expression, parse
 from slt.rlct._polyhedron import minimal
 from slt.rlct._record import LearningCoefficient
@@ -81,7 +82,10 @@ def of_polynomials(K, prior, at) -> LearningCoefficient:
     """The pair of polynomials, all symbols ranging over the line."""
     K = as_squares(K)
     if at is not None:
-        return _local(parse(K, prior, at))
+        try:
+            return _local(parse(K, prior, at))
+        except Spent:  # before K was even multiplied out
+            return bound_by_order(K, prior, at)
     return _everywhere(parse(K, prior, None, zero=False))
 
 

@@ -84,7 +84,7 @@ def parse(K: Any, prior: Any, at: Any, *, zero: bool = True) -> Problem:
             raise ValueError("K is an empty list; pass the generators f_i of K = sum of f_i**2.")
         K = sympy.Add(*(f**2 for f in generators))
     K = sympy.nsimplify(expression("K", K), rational=True)
-    bases, powers = _prior_powers(expression("prior", prior))
+    bases, powers = prior_powers(expression("prior", prior))
     symbols = K.free_symbols.union(*(b.free_symbols for b in bases)) if bases else K.free_symbols
     variables: Any = tuple(sorted(symbols, key=sympy.default_sort_key))
     if not K.free_symbols:
@@ -185,7 +185,7 @@ def point_of(at, variables) -> tuple:
     return out
 
 
-def _prior_powers(prior) -> tuple[list, list[Fraction]]:
+def prior_powers(prior) -> tuple[list, list[Fraction]]:
     """A prior as a product of powers of polynomials; positive constants and exponentials are units and left out."""
     bases, powers = [], []
     for factor in sympy.Mul.make_args(prior):
