@@ -311,6 +311,24 @@ def test_newton_polyhedron_shows_the_deciding_face_and_the_diagonal_point():
     assert point @ [1, 2] == pytest.approx(8)  # the edge from (8, 0) to (4, 2)
 
 
+@pytest.mark.parametrize(
+    ("exponents", "ends"),
+    [
+        ([(3, 0), (0, 2)], [(0, 4), (6, 0)]),  # the square of x**3 - y**2: three exponents on one edge
+        ([(2, 0), (3, 1)], [(4, 0), (4, 4.6)]),  # an edge that goes on to the border of the picture
+        ([(1, 1, 0), (0, 0, 2)], [(0, 0, 4), (2, 2, 0)]),  # the same in space
+        ([(1, 1, 0), (2, 0, 1)], [(2, 2, 0), (2, 2, 4.6)]),
+    ],
+)
+def test_the_deciding_face_is_drawn_whole(exponents, ends):
+    # mutants killed: a polygon wherever three exponents lie on the face; no line where the face is unbounded
+    symbols = sympy.symbols("x y z")[: len(exponents[0])]
+    first, second = (sympy.prod(s**e for s, e in zip(symbols, powers, strict=True)) for powers in exponents)
+    axis = plots.newton_polyhedron((first - second) ** 2)
+    lines = [np.array(getattr(line, "_verts3d", line.get_data())).T for line in axis.get_lines()]
+    assert any(np.shape(line) == np.shape(ends) and np.allclose(line, ends) for line in lines)
+
+
 def test_newton_polyhedron_in_space():
     a, b, c = sympy.symbols("a b c")
     axis = plots.newton_polyhedron([a**3, a * b, b**2 * c, c**4])

@@ -40,7 +40,7 @@ def chart_tree(resolution: rlct.Resolution) -> Axes:
             if depth:
                 axis.plot([depth - 1, depth - 1, depth], [-path[-2], -n, -n], color=color, zorder=3 if on_way else 1)
             axis.plot([depth], [-n], "s" if node is decides else "o", color=color, zorder=4)
-            text = f"{_shorten(node.label)}: {_value(node)}\n{_shorten(_powers(node.pair))}"
+            text = f"{_shorten(_as_text(node.label))}: {_value(node)}\n{_shorten(_powers(node.pair))}"
             axis.text(depth + 0.12, -n, text, va="center", fontsize=8, color=COLORS[1] if node is decides else GREY)
         deepest = max(depth for depth, _ in rows)
         axis.set(xlim=(-0.2, deepest + 6), ylim=(-len(rows) + 0.4, 0.6))
@@ -64,9 +64,13 @@ def _value(node) -> str:
     return f"λ = {node.rlct}, m = {node.multiplicity}" if node.exact else f"λ ≤ {node.rlct}"
 
 
+def _as_text(expression) -> str:
+    return str(expression).replace("**", "^").replace("*", " ")
+
+
 def _powers(pair) -> str:
     """K and prior times Jacobian as products of powers."""
-    bases = [*map(str, pair.ring.gens), *(f"({f.poly.as_expr()})" for f in pair.factors)]
+    bases = [*map(str, pair.ring.gens), *(f"({_as_text(f.poly.as_expr())})" for f in pair.factors)]
     shown = []
     for powers in ((*pair.k, *(f.k for f in pair.factors)), (*pair.h, *(f.h for f in pair.factors))):
         parts = [

@@ -58,19 +58,8 @@ def newton_polyhedron(K: Any) -> Axes:
                 axis.add_collection3d(Poly3DCollection([corners], facecolor=COLORS[0], edgecolor=COLORS[0], alpha=0.25))
         axis.plot(*exponents.T, "o", color=COLORS[0], label="exponents of K")
         axis.plot(*ray.T, "--", color=GREY, label="ray through h + 1")
-        if len(face) > 2:
-            axis.add_collection3d(
-                Poly3DCollection([_around(face)], facecolor=COLORS[1], edgecolor=COLORS[1], alpha=0.4)
-            )
-        axis.plot(
-            *face.T,
-            color=COLORS[1],
-            linewidth=3,
-            marker="s",
-            linestyle="-" if len(face) == 2 else "",
-            label="deciding face",
-        )
-        axis.plot(*meets[:, None], "D", color=COLORS[3], markersize=8, label="(h + 1)/λ")
+        _draw_face(axis, face, certificate.optimum, size)
+        axis.plot(*meets[:, None], "D", color=COLORS[3], markersize=5, zorder=4, label="(h + 1)/λ")
         names = [f"exponent of {v}" for v in certificate.variables]
         axis.set(xlim=(0, size), ylim=(0, size), xlabel=names[0], ylabel=names[1])
         if d == 3:
@@ -92,6 +81,22 @@ def _draw_polygon(axis: Axes, vertices, size: float) -> None:
     axis.fill(*np.vstack([vertices, far]).T, color=COLORS[0], alpha=0.15, linewidth=0)
     axis.plot(*vertices.T, color=COLORS[0])
     axis.set_aspect("equal")
+
+
+def _draw_face(axis: Any, face, optimum: Any, size: float) -> None:
+    """The deciding face: its exponents as squares, and the segment or polygon that they span, as far as is seen."""
+    corners = face
+    for j in (j for j, u in enumerate(optimum.weights) if u == 0):  # the face is unbounded in this direction
+        far = corners.copy()
+        far[:, j] = size
+        corners = np.vstack([corners, far])
+    ends = np.array(sorted(corners.tolist()))[[0, -1]]
+    dimension = len(optimum.costs) - optimum.multiplicity
+    if dimension == 2:
+        axis.add_collection3d(Poly3DCollection([_around(corners)], facecolor=COLORS[1], edgecolor=COLORS[1], alpha=0.4))
+    elif dimension == 1:
+        axis.plot(*ends.T, color=COLORS[1], linewidth=3)
+    axis.plot(*face.T, "s", color=COLORS[1], markersize=9, label="deciding face")
 
 
 def _around(corners):
