@@ -339,6 +339,16 @@ def test_newton_polyhedron_in_space():
         plots.newton_polyhedron(a**2 + b**2 + c**2 + sympy.Symbol("d") ** 2)
 
 
+def test_pictures_name_what_they_need():
+    a, b = sympy.symbols("a b")
+    with pytest.raises(ValueError, match="found by blow-ups or in parts: pass K itself"):
+        plots.newton_polyhedron(slt.rlct.learning_coefficient(a**2 + b**4))
+    with pytest.raises(ValueError, match="Resolution; got Pow"):
+        plots.chart_tree(a**2)
+    with pytest.raises(ValueError, match="half the side of the picture, must be positive; got -1"):
+        plots.strata(a**2 * b**2, width=-1)
+
+
 def test_strata_are_drawn_where_k_vanishes():
     # mutants killed: coordinates exchanged; two pairs in one colour; the least pair not first
     a, b = sympy.symbols("a b")

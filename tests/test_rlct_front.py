@@ -108,6 +108,11 @@ def test_the_source_names_the_steps():
     assert "new coordinates" in rlct.learning_coefficient((y - x**2) ** 2 + x**6, at={x: 0, y: 0}).source
 
 
+def test_a_whole_exponent_that_is_a_float_counts_as_whole():
+    # Kills: the detour through derive, whose answer for the whole line is a bound.
+    assert pair(rlct.learning_coefficient(x**2.0)) == (F(1, 2), 1)
+
+
 def test_priors():
     origin = {x: 0, y: 0}
     density = 3 * exp(-(x**2)) * Abs(x) * (1 + y) ** 2

@@ -25,7 +25,7 @@ def newton_polyhedron(K: Any) -> Axes:
     **Arguments:** `K`: a polynomial or generators, as `slt.rlct.newton` takes them, or the result of `newton`, or its
     certificate.
     **Returns:** the axes: exponents as dots, compact faces in blue, the deciding face and the ray in vermilion.
-    **Raises:** `ValueError` for another number of variables.
+    **Raises:** `ValueError` for another number of variables, or a result that has no polyhedron.
     **Source:** Watanabe (2009), section 4; Arnold, Gusein-Zade and Varchenko (1988).
 
     >>> x, y = sympy.symbols("x y")
@@ -37,6 +37,11 @@ def newton_polyhedron(K: Any) -> Axes:
     certificate = (
         K if isinstance(K, rlct.NewtonCertificate) else getattr(K, "certificate", None) or rlct.newton(K).certificate
     )
+    if not isinstance(certificate, rlct.NewtonCertificate):
+        raise ValueError(
+            "newton_polyhedron needs a Newton polyhedron, and this learning coefficient was found by blow-ups or in "
+            "parts: pass K itself, or one part (in its certificate)."
+        )
     d = len(certificate.variables)
     if d not in (2, 3):
         raise ValueError(f"a picture needs two or three variables; got {d}: {certificate.variables}.")
@@ -114,7 +119,7 @@ def strata(K: Any, *, prior: Any = 1, width: float = 2.0) -> Axes:
     **Arguments:** `K`, `prior`: as in `slt.rlct.strata`. `width`: $a$.
     **Returns:** the axes: one colour and legend entry for each pair, the least λ first; points as markers. Surfaces
     are drawn by their level curves. Pieces that are not decided are grey and dashed.
-    **Raises:** `ValueError` as `slt.rlct.strata`.
+    **Raises:** `ValueError` as `slt.rlct.strata`, or if `width` is not positive.
     **Source:** `slt.rlct.strata`.
 
     >>> x, y = sympy.symbols("x y")
@@ -123,6 +128,8 @@ def strata(K: Any, *, prior: Any = 1, width: float = 2.0) -> Axes:
     ['λ = 1/2, m = 2', 'λ = 1/2, m = 1']
     >>> plt.close(axis.figure)
     """
+    if not width > 0:
+        raise ValueError(f"width, half the side of the picture, must be positive; got {width}.")
     pieces = rlct.strata(K, prior=prior)
     names = sorted({s for p in pieces for e in p.equations for s in e.free_symbols} | _symbols(K), key=str)
     pairs = list(dict.fromkeys((p.rlct, p.multiplicity) for p in pieces if p.exact))

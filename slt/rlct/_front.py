@@ -68,7 +68,7 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     'sum over {a, b}, {c}: 1/2 (Newton polyhedron) + 1/4 (Newton polyhedron)'
     """
     squares = isinstance(K, list | tuple)
-    given = [expression("K", f) for f in (K if squares else [K])]
+    given = [sympy.nsimplify(expression("K", f), rational=True) for f in (K if squares else [K])]  # x**2.0 is x**2
     one_sided = _one_sided(given, squares, expression("prior", prior), at)
     if one_sided or not all(f.is_polynomial() for f in given):
         found = derive(K, prior=prior, at=at).learning_coefficient()
