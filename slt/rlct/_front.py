@@ -48,7 +48,8 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     **Arguments:** `K`: a polynomial with rational or real algebraic coefficients, nonnegative near its zeros; or a list
     of generators $f_i$ for $K = \sum f_i^2$; or analytic, as in `derive`. Each symbol is a parameter. `prior`: a
     product of powers of polynomials, read as absolute values, with positive constants and exponentials left out. `at`:
-    a real zero of K, a dictionary from symbols to numbers or the coordinates in the order of the names.
+    a real zero of K, a dictionary from symbols to numbers or the coordinates in the order of the names. A float is the
+    decimal that it prints: write `sympy.sqrt(2)` where that is meant.
     **Returns:** `LearningCoefficient`; `certificate` is a `NewtonCertificate`, a `Resolution`, or a tuple of
     the blocks' results.
     **Raises:** `ValueError` if K is constant, negative near a zero, or has no real zero (at the point); if nothing
@@ -68,7 +69,7 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     'sum over {a, b}, {c}: 1/2 (Newton polyhedron) + 1/4 (Newton polyhedron)'
     """
     squares = isinstance(K, list | tuple)
-    given = [sympy.nsimplify(expression("K", f), rational=True) for f in (K if squares else [K])]  # x**2.0 is x**2
+    given = [expression("K", f) for f in (K if squares else [K])]
     one_sided = _one_sided(given, squares, expression("prior", prior), at)
     if one_sided or not all(f.is_polynomial() for f in given):
         found = derive(K, prior=prior, at=at).learning_coefficient()
