@@ -364,6 +364,27 @@ def test_strata_are_drawn_where_k_vanishes():
     assert sorted(colors) == sorted(plots.COLORS[:3])
 
 
+def test_strata_show_all_points_and_no_point_outside():
+    # mutants killed: a fixed width of 2, which draws the marker at (5, 1) beside the axes, or not at all
+    a, b = sympy.symbols("a b")
+    K = (a - 5) ** 2 * (b - 1) ** 2
+    markers = lambda axis: [line.get_xydata().tolist() for line in axis.get_lines() if line.get_marker() != "None"]  # noqa: E731
+    axis = plots.strata(K)
+    assert markers(axis) == [[[5, 1]]]
+    assert axis.get_xlim() == axis.get_ylim() == (-6.25, 6.25)
+    assert not markers(plots.strata(K, width=3))
+
+
+def test_strata_in_space_follow_a_curve_with_a_pole():
+    # mutant killed: a warning of numpy where b = 1/a has its pole (warnings are errors)
+    a, b, c = sympy.symbols("a b c")
+    axis = plots.strata((a * b - 1) ** 2 * c**2)
+    u, v, w = np.hstack([line.get_data_3d() for line in axis.get_lines() if line.get_gid()])
+    assert np.nanmax(abs(u * v - 1)) < 1e-12
+    assert np.nanmin(u) < 0 < np.nanmax(u)
+    assert not np.nansum(abs(w))
+
+
 def test_strata_in_space_follow_the_conditions():
     a, b, c = sympy.symbols("a b c")
     axis = plots.strata((a**2 - b**2 * c) ** 2)

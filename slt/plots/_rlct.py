@@ -111,12 +111,13 @@ def _around(corners):
     return corners[ConvexHull(flat).vertices]
 
 
-def strata(K: Any, *, prior: Any = 1, width: float = 2.0) -> Axes:
+def strata(K: Any, *, prior: Any = 1, width: float | None = None) -> Axes:
     r"""The real zeros of K in two or three variables, coloured by the local pair $(\lambda, m)$.
 
     $$\{w \in [-a, a]^d : K(w) = 0\}$$
 
-    **Arguments:** `K`, `prior`: as in `slt.rlct.strata`. `width`: $a$.
+    **Arguments:** `K`, `prior`: as in `slt.rlct.strata`. `width`: $a$; by default 2, or so much that all points which
+    are strata are inside.
     **Returns:** the axes: one colour and legend entry for each pair, the least λ first; points as markers. Surfaces
     are drawn by their level curves. Pieces that are not decided are grey and dashed.
     **Raises:** `ValueError` as `slt.rlct.strata`, or if `width` is not positive.
@@ -128,9 +129,11 @@ def strata(K: Any, *, prior: Any = 1, width: float = 2.0) -> Axes:
     ['λ = 1/2, m = 2', 'λ = 1/2, m = 1']
     >>> plt.close(axis.figure)
     """
-    if not width > 0:
+    if width is not None and not width > 0:
         raise ValueError(f"width, half the side of the picture, must be positive; got {width}.")
     pieces = rlct.strata(K, prior=prior)
+    reach = [abs(float(c)) for p in pieces if p.dimension == 0 for c in p.point or ()]
+    width = width or max(2.0, 1.25 * max(reach, default=0.0))
     names = sorted({s for p in pieces for e in p.equations for s in e.free_symbols} | _symbols(K), key=str)
     pairs = list(dict.fromkeys((p.rlct, p.multiplicity) for p in pieces if p.exact))
     looks: dict = {pair: (COLORS[i % 4], MARKERS[i % 4], "solid") for i, pair in enumerate(pairs)}
@@ -140,9 +143,9 @@ def strata(K: Any, *, prior: Any = 1, width: float = 2.0) -> Axes:
         for p in sorted(pieces, key=lambda p: -p.dimension):
             color, marker, line = looks.get((p.rlct, p.multiplicity) if p.exact else None, (GREY, "x", "dashed"))
             if p.dimension == 0:
-                axis.plot(
-                    *([float(c)] for c in p.point or ()), marker, color=color, markersize=8, clip_on=False, zorder=5
-                )
+                place = [float(c) for c in p.point or ()]
+                if max(map(abs, place)) <= width:
+                    axis.plot(*([c] for c in place), marker, color=color, markersize=8, clip_on=False, zorder=5)
             elif p.dimension == len(names) - 1:
                 _hypersurface(axis, p.equations[0], names, (color, line), width)
             elif p.point is not None:
@@ -205,9 +208,10 @@ def _space_curve(axis, piece, names, look, width) -> None:
         solved = sympy.solve(piece.equations, [n for n in names if n != name], dict=True)
         for branch in solved if len(solved) < 3 else ():
             if len(branch) == 2:
-                values: dict[Any, Any] = {
-                    n: np.broadcast_to(sympy.lambdify(name, e, "numpy")(t + 0j), t.shape) for n, e in branch.items()
-                }
+                with np.errstate(all="ignore"):  # a pole of the curve: not finite, so not good
+                    values: dict[Any, Any] = {
+                        n: np.broadcast_to(sympy.lambdify(name, e, "numpy")(t + 0j), t.shape) for n, e in branch.items()
+                    }
                 good = np.all(
                     [abs(v.imag) < 1e-9 for v in values.values()] + [abs(v) <= width for v in values.values()], axis=0
                 )
