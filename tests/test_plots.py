@@ -311,6 +311,24 @@ def test_newton_polyhedron_shows_the_deciding_face_and_the_diagonal_point():
     assert point @ [1, 2] == pytest.approx(8)  # the edge from (8, 0) to (4, 2)
 
 
+@pytest.mark.parametrize(
+    ("exponents", "ends"),
+    [
+        ([(3, 0), (0, 2)], [(0, 4), (6, 0)]),  # the square of x**3 - y**2: three exponents on one edge
+        ([(2, 0), (3, 1)], [(4, 0), (4, 4.6)]),  # an edge that goes on to the border of the picture
+        ([(1, 1, 0), (0, 0, 2)], [(0, 0, 4), (2, 2, 0)]),  # the same in space
+        ([(1, 1, 0), (2, 0, 1)], [(2, 2, 0), (2, 2, 4.6)]),
+    ],
+)
+def test_the_deciding_face_is_drawn_whole(exponents, ends):
+    # mutants killed: a polygon wherever three exponents lie on the face; no line where the face is unbounded
+    symbols = sympy.symbols("x y z")[: len(exponents[0])]
+    first, second = (sympy.prod(s**e for s, e in zip(symbols, powers, strict=True)) for powers in exponents)
+    axis = plots.newton_polyhedron((first - second) ** 2)
+    lines = [np.array(getattr(line, "_verts3d", line.get_data())).T for line in axis.get_lines()]
+    assert any(np.shape(line) == np.shape(ends) and np.allclose(line, ends) for line in lines)
+
+
 def test_newton_polyhedron_in_space():
     a, b, c = sympy.symbols("a b c")
     axis = plots.newton_polyhedron([a**3, a * b, b**2 * c, c**4])
@@ -319,6 +337,16 @@ def test_newton_polyhedron_in_space():
     assert axis.get_title() == "λ = 5/8, m = 2"
     with pytest.raises(ValueError, match="two or three variables; got 4"):
         plots.newton_polyhedron(a**2 + b**2 + c**2 + sympy.Symbol("d") ** 2)
+
+
+def test_pictures_name_what_they_need():
+    a, b = sympy.symbols("a b")
+    with pytest.raises(ValueError, match="found by blow-ups or in parts: pass K itself"):
+        plots.newton_polyhedron(slt.rlct.learning_coefficient(a**2 + b**4))
+    with pytest.raises(ValueError, match="Resolution; got Pow"):
+        plots.chart_tree(a**2)
+    with pytest.raises(ValueError, match="half the side of the picture, must be positive; got -1"):
+        plots.strata(a**2 * b**2, width=-1)
 
 
 def test_strata_are_drawn_where_k_vanishes():
@@ -334,6 +362,27 @@ def test_strata_are_drawn_where_k_vanishes():
     assert texts == ["λ = 1/4, m = 1", "λ = 5/12, m = 1", "λ = 1/2, m = 1"]
     assert colors[plots.COLORS[1]] == [1]  # the cusp
     assert sorted(colors) == sorted(plots.COLORS[:3])
+
+
+def test_strata_show_all_points_and_no_point_outside():
+    # mutants killed: a fixed width of 2, which draws the marker at (5, 1) beside the axes, or not at all
+    a, b = sympy.symbols("a b")
+    K = (a - 5) ** 2 * (b - 1) ** 2
+    markers = lambda axis: [line.get_xydata().tolist() for line in axis.get_lines() if line.get_marker() != "None"]  # noqa: E731
+    axis = plots.strata(K)
+    assert markers(axis) == [[[5, 1]]]
+    assert axis.get_xlim() == axis.get_ylim() == (-6.25, 6.25)
+    assert not markers(plots.strata(K, width=3))
+
+
+def test_strata_in_space_follow_a_curve_with_a_pole():
+    # mutant killed: a warning of numpy where b = 1/a has its pole (warnings are errors)
+    a, b, c = sympy.symbols("a b c")
+    axis = plots.strata((a * b - 1) ** 2 * c**2)
+    u, v, w = np.hstack([line.get_data_3d() for line in axis.get_lines() if line.get_gid()])
+    assert np.nanmax(abs(u * v - 1)) < 1e-12
+    assert np.nanmin(u) < 0 < np.nanmax(u)
+    assert not np.nansum(abs(w))
 
 
 def test_strata_in_space_follow_the_conditions():

@@ -319,6 +319,8 @@ BAD = [
     (lambda: learning_coefficient([sympy.I * sin(a)]), "K must be real"),
     (lambda: derive([(a + b) ** 2 - (a**2 + 2 * a * b + b**2)]), "identically zero"),
     (lambda: blow_up(a**2 + b**2, None), "the centre must be at least two of the variables"),
+    (lambda: resolve(a**2).poles(1.5), "count, how many poles to list, must be a whole number from 1 on; got 1.5"),
+    (lambda: resolve(a**2).poles(0), "from 1 on; got 0"),
     (lambda: resolve(a**2, charts=None), "charts must be a whole number, 0 or more; got None"),
     (lambda: resolve((a + symbols("u", nonnegative=True)) ** 2), "resolve lets every symbol have both signs"),
 ]

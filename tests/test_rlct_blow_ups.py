@@ -12,7 +12,7 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sympy import Poly, expand, sqrt, symbols
+from sympy import Abs, Poly, expand, sqrt, symbols, sympify
 
 from slt import rlct
 
@@ -328,6 +328,10 @@ def test_poles_of_a_cusp_and_of_a_crossing():
     assert rlct.resolve(x**2 * y**2).poles(3) == (F(-1, 2), F(-1), F(-3, 2))
 
 
+def sympify_products(text):
+    return sympify(text.replace("^", "**").replace(" + ", "+").replace(" - ", "-").replace(" ", "*"))
+
+
 def test_the_tree_shows_what_decides():
     found = rlct.resolve((y**2 - x**3) ** 2 + x**8)
     decides = found.deciding()
@@ -336,6 +340,16 @@ def test_the_tree_shows_what_decides():
     text = repr(found.tree)
     assert "blow-up of x, y = 0" in text
     assert text.count("\n") == sum(1 for _ in found.tree.walk()) - 1
+    # Each row with nothing below it can be checked as it is printed. Kills: K∘g of the row above, the prior without the
+    # Jacobian or without the given prior, powers of factors left out.
+    leaves = 0
+    for node in (n for _, n in rlct.resolve((y**2 - x**3) ** 2 + x**8, prior=Abs(x)).tree.walk() if not n.children):
+        products = repr(node).removeprefix(f"{node.label}: ({node.rlct}, {node.multiplicity}); {node.method}; ")
+        kl, prior = (sympify_products(half.partition(" = ")[2]) for half in products.split(";  "))
+        again = rlct.newton(kl, prior=Abs(prior))
+        assert (again.rlct, again.multiplicity, node.exact) == (node.rlct, node.multiplicity, True), node.label
+        leaves += 1
+    assert leaves == 10
 
 
 def test_a_spent_budget_gives_a_bound_and_no_hang():

@@ -108,6 +108,23 @@ def test_the_source_names_the_steps():
     assert "new coordinates" in rlct.learning_coefficient((y - x**2) ** 2 + x**6, at={x: 0, y: 0}).source
 
 
+def test_a_float_is_the_decimal_that_it_prints():
+    # Kills: the detour of x**2.0 through derive, whose answer for the whole line is a bound; floats refused in a list.
+    assert pair(rlct.learning_coefficient(x**2.0)) == (F(1, 2), 1)
+    assert pair(rlct.learning_coefficient([0.5 * x**2.0 * y, 0.1 * y])) == (F(1, 2), 1)
+    assert pair(rlct.derive([0.5 * exp(x) * x**2.0 * y**3.0]).learning_coefficient()) == (F(1, 6), 1)
+    assert pair(rlct.newton(0.1 * x**4, prior=Abs(0.3 * x) ** 0.5)) == (F(3, 8), 1)
+
+
+def test_generators_of_more_than_four_variables_get_the_second_attempt():
+    # The product of two 2 x 2 matrices, at (I, 0) and where one direction is left. Kills: the
+    # second attempt for four variables at most, which leaves the bound 2 without m at all points.
+    A, B = (sympy.Matrix(2, 2, sympy.symbols(f"{name}:4", real=True)) for name in "ab")
+    for point, ranks in (((1, 0, 0, 1, 0, 0, 0, 0), (2, 0)), ((1, 0, 0, 0, 0, 0, 0, 0), (1, 0))):
+        found = rlct.learning_coefficient(list(A * B), at=dict(zip([*A, *B], point, strict=True)))
+        assert pair(found) == pair(rlct.reduced_rank(2, 2, 2, 0, at=ranks))
+
+
 def test_priors():
     origin = {x: 0, y: 0}
     density = 3 * exp(-(x**2)) * Abs(x) * (1 + y) ** 2

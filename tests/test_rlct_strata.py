@@ -315,6 +315,14 @@ NO_GRAPHS = [
         {piece(1, "x**3 + x**2 - y**2", "z"): (F(1), 1), piece(0, "x", "y", "z"): (F(1), 2)},
     ),
     ([y**2 - x**3, z**2], {piece(1, "x**3 - y**2", "z"): (F(3, 4), 1), piece(0, "x", "y", "z"): (F(2, 3), 1)}),
+    (  # lines, but z and x y - z**2 are no product of powers in the coordinates in which the lines are axes
+        [x * y - z**2, z**3],
+        {
+            piece(1, "x", "z"): (F(2, 3), 1),
+            piece(1, "y", "z"): (F(2, 3), 1),
+            piece(0, "x", "y", "z"): (F(2, 3), 2),
+        },
+    ),
 ]
 
 

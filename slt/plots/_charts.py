@@ -1,12 +1,11 @@
 """The tree of charts of a resolution, drawn as an outline."""
 
-from fractions import Fraction
-
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from slt import rlct
 from slt.plots._style import COLORS, GREY, style
+from slt.rlct._tree import as_text
 
 MOST_ROWS = 30
 
@@ -19,6 +18,7 @@ def chart_tree(resolution: rlct.Resolution) -> Axes:
     **Arguments:** `resolution`: from `slt.rlct.resolve`.
     **Returns:** the axes; the path to the chart that decides is vermilion, with a square at its end. Of a tree with
     more than 30 charts only that path and its direct neighbours are drawn.
+    **Raises:** `ValueError` if `resolution` is no `Resolution`.
     **Source:** Watanabe (2009), chapter 3.
 
     >>> from sympy import symbols
@@ -28,6 +28,11 @@ def chart_tree(resolution: rlct.Resolution) -> Axes:
     'given coordinates: λ = 3/4, m = 1'
     >>> plt.close(axis.figure)
     """
+    if not isinstance(resolution, rlct.Resolution):
+        raise ValueError(
+            f"chart_tree draws a slt.rlct.Resolution; got {type(resolution).__name__}. Pass slt.rlct.resolve(K) or the "
+            "certificate of a learning coefficient that was found by blow-ups."
+        )
     decides = resolution.deciding()
     rows = _rows(resolution.tree, decides, 0, sum(1 for _ in resolution.tree.walk()) <= MOST_ROWS)
     with plt.rc_context(style()):
@@ -40,7 +45,7 @@ def chart_tree(resolution: rlct.Resolution) -> Axes:
             if depth:
                 axis.plot([depth - 1, depth - 1, depth], [-path[-2], -n, -n], color=color, zorder=3 if on_way else 1)
             axis.plot([depth], [-n], "s" if node is decides else "o", color=color, zorder=4)
-            text = f"{_shorten(node.label)}: {_value(node)}\n{_shorten(_powers(node.pair))}"
+            text = f"{_shorten(as_text(node.label))}: {_value(node)}\n{_shorten(node.powers())}"
             axis.text(depth + 0.12, -n, text, va="center", fontsize=8, color=COLORS[1] if node is decides else GREY)
         deepest = max(depth for depth, _ in rows)
         axis.set(xlim=(-0.2, deepest + 6), ylim=(-len(rows) + 0.4, 0.6))
@@ -62,17 +67,3 @@ def _value(node) -> str:
     if node.rlct is None:
         return "K > 0" if node.exact else "not decided"
     return f"λ = {node.rlct}, m = {node.multiplicity}" if node.exact else f"λ ≤ {node.rlct}"
-
-
-def _powers(pair) -> str:
-    """K and prior times Jacobian as products of powers."""
-    bases = [*map(str, pair.ring.gens), *(f"({f.poly.as_expr()})" for f in pair.factors)]
-    shown = []
-    for powers in ((*pair.k, *(f.k for f in pair.factors)), (*pair.h, *(f.h for f in pair.factors))):
-        parts = [
-            b if p == 1 else f"{b}^{p if Fraction(p).denominator == 1 else f'({p})'}"
-            for b, p in zip(bases, powers, strict=True)
-            if p
-        ]
-        shown.append(" ".join(parts) or "1")
-    return f"K∘g = {shown[0]};  φ∘g |g′| = {shown[1]}"

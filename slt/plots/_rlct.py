@@ -25,7 +25,7 @@ def newton_polyhedron(K: Any) -> Axes:
     **Arguments:** `K`: a polynomial or generators, as `slt.rlct.newton` takes them, or the result of `newton`, or its
     certificate.
     **Returns:** the axes: exponents as dots, compact faces in blue, the deciding face and the ray in vermilion.
-    **Raises:** `ValueError` for another number of variables.
+    **Raises:** `ValueError` for another number of variables, or a result that has no polyhedron.
     **Source:** Watanabe (2009), section 4; Arnold, Gusein-Zade and Varchenko (1988).
 
     >>> x, y = sympy.symbols("x y")
@@ -37,6 +37,11 @@ def newton_polyhedron(K: Any) -> Axes:
     certificate = (
         K if isinstance(K, rlct.NewtonCertificate) else getattr(K, "certificate", None) or rlct.newton(K).certificate
     )
+    if not isinstance(certificate, rlct.NewtonCertificate):
+        raise ValueError(
+            "newton_polyhedron needs a Newton polyhedron, and this learning coefficient was found by blow-ups or in "
+            "parts: pass K itself, or one part (in its certificate)."
+        )
     d = len(certificate.variables)
     if d not in (2, 3):
         raise ValueError(f"a picture needs two or three variables; got {d}: {certificate.variables}.")
@@ -58,19 +63,8 @@ def newton_polyhedron(K: Any) -> Axes:
                 axis.add_collection3d(Poly3DCollection([corners], facecolor=COLORS[0], edgecolor=COLORS[0], alpha=0.25))
         axis.plot(*exponents.T, "o", color=COLORS[0], label="exponents of K")
         axis.plot(*ray.T, "--", color=GREY, label="ray through h + 1")
-        if len(face) > 2:
-            axis.add_collection3d(
-                Poly3DCollection([_around(face)], facecolor=COLORS[1], edgecolor=COLORS[1], alpha=0.4)
-            )
-        axis.plot(
-            *face.T,
-            color=COLORS[1],
-            linewidth=3,
-            marker="s",
-            linestyle="-" if len(face) == 2 else "",
-            label="deciding face",
-        )
-        axis.plot(*meets[:, None], "D", color=COLORS[3], markersize=8, label="(h + 1)/λ")
+        _draw_face(axis, face, certificate.optimum, size)
+        axis.plot(*meets[:, None], "D", color=COLORS[3], markersize=5, zorder=4, label="(h + 1)/λ")
         names = [f"exponent of {v}" for v in certificate.variables]
         axis.set(xlim=(0, size), ylim=(0, size), xlabel=names[0], ylabel=names[1])
         if d == 3:
@@ -94,6 +88,22 @@ def _draw_polygon(axis: Axes, vertices, size: float) -> None:
     axis.set_aspect("equal")
 
 
+def _draw_face(axis: Any, face, optimum: Any, size: float) -> None:
+    """The deciding face: its exponents as squares, and the segment or polygon that they span, as far as is seen."""
+    corners = face
+    for j in (j for j, u in enumerate(optimum.weights) if u == 0):  # the face is unbounded in this direction
+        far = corners.copy()
+        far[:, j] = size
+        corners = np.vstack([corners, far])
+    ends = np.array(sorted(corners.tolist()))[[0, -1]]
+    dimension = len(optimum.costs) - optimum.multiplicity
+    if dimension == 2:
+        axis.add_collection3d(Poly3DCollection([_around(corners)], facecolor=COLORS[1], edgecolor=COLORS[1], alpha=0.4))
+    elif dimension == 1:
+        axis.plot(*ends.T, color=COLORS[1], linewidth=3)
+    axis.plot(*face.T, "s", color=COLORS[1], markersize=9, label="deciding face")
+
+
 def _around(corners):
     """Corners of a plane polygon in space, in order."""
     centred = corners - corners.mean(axis=0)
@@ -101,15 +111,16 @@ def _around(corners):
     return corners[ConvexHull(flat).vertices]
 
 
-def strata(K: Any, *, prior: Any = 1, width: float = 2.0) -> Axes:
+def strata(K: Any, *, prior: Any = 1, width: float | None = None) -> Axes:
     r"""The real zeros of K in two or three variables, coloured by the local pair $(\lambda, m)$.
 
     $$\{w \in [-a, a]^d : K(w) = 0\}$$
 
-    **Arguments:** `K`, `prior`: as in `slt.rlct.strata`. `width`: $a$.
+    **Arguments:** `K`, `prior`: as in `slt.rlct.strata`. `width`: $a$; by default 2, or so much that all points which
+    are strata are inside.
     **Returns:** the axes: one colour and legend entry for each pair, the least λ first; points as markers. Surfaces
     are drawn by their level curves. Pieces that are not decided are grey and dashed.
-    **Raises:** `ValueError` as `slt.rlct.strata`.
+    **Raises:** `ValueError` as `slt.rlct.strata`, or if `width` is not positive.
     **Source:** `slt.rlct.strata`.
 
     >>> x, y = sympy.symbols("x y")
@@ -118,7 +129,11 @@ def strata(K: Any, *, prior: Any = 1, width: float = 2.0) -> Axes:
     ['λ = 1/2, m = 2', 'λ = 1/2, m = 1']
     >>> plt.close(axis.figure)
     """
+    if width is not None and not width > 0:
+        raise ValueError(f"width, half the side of the picture, must be positive; got {width}.")
     pieces = rlct.strata(K, prior=prior)
+    reach = [abs(float(c)) for p in pieces if p.dimension == 0 for c in p.point or ()]
+    width = width or max(2.0, 1.25 * max(reach, default=0.0))
     names = sorted({s for p in pieces for e in p.equations for s in e.free_symbols} | _symbols(K), key=str)
     pairs = list(dict.fromkeys((p.rlct, p.multiplicity) for p in pieces if p.exact))
     looks: dict = {pair: (COLORS[i % 4], MARKERS[i % 4], "solid") for i, pair in enumerate(pairs)}
@@ -128,9 +143,9 @@ def strata(K: Any, *, prior: Any = 1, width: float = 2.0) -> Axes:
         for p in sorted(pieces, key=lambda p: -p.dimension):
             color, marker, line = looks.get((p.rlct, p.multiplicity) if p.exact else None, (GREY, "x", "dashed"))
             if p.dimension == 0:
-                axis.plot(
-                    *([float(c)] for c in p.point or ()), marker, color=color, markersize=8, clip_on=False, zorder=5
-                )
+                place = [float(c) for c in p.point or ()]
+                if max(map(abs, place)) <= width:
+                    axis.plot(*([c] for c in place), marker, color=color, markersize=8, clip_on=False, zorder=5)
             elif p.dimension == len(names) - 1:
                 _hypersurface(axis, p.equations[0], names, (color, line), width)
             elif p.point is not None:
@@ -193,9 +208,10 @@ def _space_curve(axis, piece, names, look, width) -> None:
         solved = sympy.solve(piece.equations, [n for n in names if n != name], dict=True)
         for branch in solved if len(solved) < 3 else ():
             if len(branch) == 2:
-                values: dict[Any, Any] = {
-                    n: np.broadcast_to(sympy.lambdify(name, e, "numpy")(t + 0j), t.shape) for n, e in branch.items()
-                }
+                with np.errstate(all="ignore"):  # a pole of the curve: not finite, so not good
+                    values: dict[Any, Any] = {
+                        n: np.broadcast_to(sympy.lambdify(name, e, "numpy")(t + 0j), t.shape) for n, e in branch.items()
+                    }
                 good = np.all(
                     [abs(v.imag) < 1e-9 for v in values.values()] + [abs(v) <= width for v in values.values()], axis=0
                 )

@@ -45,8 +45,7 @@ def start(K: Any, prior: Any, at: Any) -> State:
     """The input, checked, with the point moved to the origin and without units in the prior."""
     squares = isinstance(K, Sequence) and not isinstance(K, str)
     given = tuple(expression("K", f) for f in (K if squares else [K]))
-    given = tuple(sympy.nsimplify(f, rational=True) if f.has(sympy.Float) else f for f in given)
-    prior = sympy.nsimplify(expression("prior", prior), rational=True)
+    prior = expression("prior", prior)
     symbols = sorted(sympy.Tuple(*given, prior).free_symbols, key=sympy.default_sort_key)
     if not sympy.Tuple(*given).free_symbols:
         raise ValueError(f"K must depend on parameters; got {K}.")

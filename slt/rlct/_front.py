@@ -49,7 +49,8 @@ def learning_coefficient(K, *, prior=1, at=None) -> LearningCoefficient:
     **Arguments:** `K`: a polynomial with rational or real algebraic coefficients, nonnegative near its zeros; or a list
     of generators $f_i$ for $K = \sum f_i^2$; or analytic, as in `derive`. Each symbol is a parameter. `prior`: a
     product of powers of polynomials, read as absolute values, with positive constants and exponentials left out. `at`:
-    a real zero of K, a dictionary from symbols to numbers or the coordinates in the order of the names.
+    a real zero of K, a dictionary from symbols to numbers or the coordinates in the order of the names. A float is the
+    decimal that it prints: write `sympy.sqrt(2)` where that is meant.
     **Returns:** `LearningCoefficient`; `certificate` is a `NewtonCertificate`, a `Resolution`, or a tuple of
     the blocks' results.
     **Raises:** `ValueError` if K is constant, negative near a zero, or has no real zero (at the point); if nothing

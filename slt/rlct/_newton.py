@@ -28,8 +28,8 @@ class NewtonCertificate:
 
     **Arguments:** `variables`: their order. `optimum`: u (`weights`) and y (`multipliers`), strictly complementary.
     `rlct`, `multiplicity`: of the polyhedron, for K. `nondegenerate`: whether K is positive on the real torus on each
-    compact face, or its factors are really nondegenerate there (`None`: not decided). `strict_transforms`: values
-    $(h_i + 1)/k_i$ of the factors of K that vanish on the torus; they matter too.
+    compact face, or its factors are really nondegenerate there (`None`: not decided). `strict_transforms`: the value
+    $(h_i + 1)/k_i$ of a factor of K that vanishes on the torus, if it changes $\lambda$ or m; else empty.
     **Source:** derived in `slt.rlct._lp` and `slt.rlct._toric`.
 
     >>> from sympy import symbols

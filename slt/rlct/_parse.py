@@ -63,7 +63,7 @@ class Problem:
 
 
 def expression(name: str, value: Any) -> Any:
-    """What the user wrote as a SymPy expression; a clear error for anything else."""
+    """What the user wrote as a SymPy expression, a float as its decimal; a clear error for anything else."""
     found = None
     with suppress(sympy.SympifyError, TypeError, AttributeError):
         found = sympy.sympify(value)
@@ -72,7 +72,7 @@ def expression(name: str, value: Any) -> Any:
             f"{name} must be a SymPy expression; got {value!r} of type {type(value).__name__}. Write it in symbols, "
             'as in x, y = sympy.symbols("x y"); several residuals go into a list.'
         )
-    return found
+    return sympy.nsimplify(found, rational=True)
 
 
 def parse(K: Any, prior: Any, at: Any, *, zero: bool = True) -> Problem:
@@ -83,7 +83,7 @@ def parse(K: Any, prior: Any, at: Any, *, zero: bool = True) -> Problem:
         if not generators:
             raise ValueError("K is an empty list; pass the generators f_i of K = sum of f_i**2.")
         K = sympy.Add(*(f**2 for f in generators))
-    K = sympy.nsimplify(expression("K", K), rational=True)
+    K = expression("K", K)
     bases, powers = prior_powers(expression("prior", prior))
     symbols = K.free_symbols.union(*(b.free_symbols for b in bases)) if bases else K.free_symbols
     variables: Any = tuple(sorted(symbols, key=sympy.default_sort_key))
@@ -178,7 +178,7 @@ def point_of(at, variables) -> tuple:
                 f"at must have {len(variables)} coordinates, in the order {', '.join(map(str, variables))}; "
                 f"got {len(values)}. A dictionary {{symbol: value}} needs no order."
             )
-    out = tuple(sympy.nsimplify(expression("each coordinate of at", v), rational=True) for v in values)
+    out = tuple(expression("each coordinate of at", v) for v in values)
     for v, value in zip(variables, out, strict=True):
         if not (value.is_number and value.is_real and value.is_finite):
             raise ValueError(f"at must be a real point; got {v} = {value}.")
@@ -194,7 +194,6 @@ def prior_powers(prior) -> tuple[list, list[Fraction]]:
             continue
         base, power = factor.as_base_exp()
         base = base.args[0] if isinstance(base, sympy.Abs) else base
-        power = sympy.nsimplify(power, rational=True) if power.is_Float else power
         if not power.is_Rational:
             raise ValueError(
                 f"an exponent of the prior must be a rational number; got {power} in {factor}. Write it as a number."
@@ -205,7 +204,7 @@ def prior_powers(prior) -> tuple[list, list[Fraction]]:
             if not factor.is_positive:
                 raise ValueError(f"the prior must be nonnegative; got the factor {factor}.")
             continue
-        bases.append(sympy.nsimplify(base, rational=True))
+        bases.append(base)
         powers.append(Fraction(str(power)))
     return bases, powers
 

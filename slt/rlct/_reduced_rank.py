@@ -97,7 +97,8 @@ def reduced_rank(
 
     $$\lambda(a, b) = \tfrac12 (Na + Mb - ab) + \lambda_0(M - a,\ H - a - b + r,\ N - b),$$
 
-    where $\lambda_0$ and its $m$ are the global values for truth zero; the module's docstring has the proof.
+    where $\lambda_0$ and its $m$ are the global values for truth zero; the docstring of `slt.rlct._reduced_rank` has
+    the proof.
 
     **Arguments:** `inputs` $M$, `hidden` $H$, `outputs` $N$, `rank` $r$ of the true matrix $C$. `at`: the ranks
     $(a, b)$ of $A$ and $B$ at a point with $BA = C$, or `None` for the smallest $\lambda$ of all of them, which is the

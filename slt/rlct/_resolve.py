@@ -51,9 +51,15 @@ class Chart:
 class Resolution:
     """The tree of charts over a point, and what it decides.
 
-    **Arguments:** `variables`: their names, in order. `point`: where. `tree`: the charts and strata (`Node`s; printing
-    it shows all). `rlct`, `multiplicity`, `exact`: the least λ over the strata and its m; an upper bound with no m if
-    not `exact`.
+    **Arguments:** `variables`: their names, in order. `point`: where. `tree`: the charts and strata (`Node`s). `rlct`,
+    `multiplicity`, `exact`: the least λ over the strata and its m; an upper bound with no m if not `exact`.
+
+    To check it by hand, `print` the tree. K∘g and φ∘g |g′| of each row come from those of the row above it by the
+    change of coordinates that the row names ("near" and "at": this point becomes the origin, and factors that do not
+    vanish there are left out; "at a general point", "on" and "an arc": nothing changes, and only what vanishes at the
+    points that are named counts). A row with nothing below it says what settles it: mostly `normal_crossing` or
+    `newton`, applied to the products in that row. A row with rows below it has the least of their λ.
+
     **Source:** Hironaka (1964); Watanabe (2009), chapters 3 and 4.
 
     >>> from sympy import symbols
@@ -88,6 +94,8 @@ class Resolution:
         Every pole is among them if the resolution is exact. The first is a pole, of order m; the others may cancel.
         Where K was replaced by a comparable function, which keeps the first pole only, `ValueError` is raised.
         """
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"count, how many poles to list, must be a whole number from 1 on; got {count!r}.")
         if any(COMPARABLE in node.method or "splitting lemma" in node.method for _, node in self.tree.walk()):
             raise ValueError(
                 "K was replaced by a comparable function on the way, which keeps the largest pole (-rlct, of order "

@@ -14,7 +14,7 @@ from slt.rlct._derivation import derive
 from slt.rlct._parse import Problem, expression
 from slt.rlct._types import Polynomial
 
-MOST_VARIABLES = 4
+MOST_VARIABLES = 4  # for a change of coordinates
 MOST_DEGREE = 12  # of K; beyond, a change of coordinates costs more than the first attempt
 
 
@@ -34,7 +34,7 @@ def as_squares(K: Any) -> Any:
 
 def attempts(problem: Problem) -> Iterator[tuple[Any, Any, str]]:
     """(generators or K, prior, what was done), at the origin."""
-    if problem.ring.ngens > MOST_VARIABLES or max(map(sum, problem.kl)) > MOST_DEGREE or not problem.ring.domain.is_QQ:
+    if max(map(sum, problem.kl)) > MOST_DEGREE or not problem.ring.domain.is_QQ:
         return
     w = [sympy.Symbol(v.name, real=True) for v in problem.variables]
     squares = problem.generators is not None
@@ -43,6 +43,8 @@ def attempts(problem: Problem) -> Iterator[tuple[Any, Any, str]]:
     prior = sympy.Mul(*(sympy.Abs(p.as_expr(*w)) ** sympy.Rational(h) for p, h in problem.prior))
     if squares:
         yield from _derived(K, prior, "")
+    if len(w) > MOST_VARIABLES:
+        return
     A = _linear_forms([p for p, _ in powers])
     if sum(1 for a in A if a) > len(w):
         change = dict(zip(w, A.inv() * sympy.Matrix(w), strict=True))

@@ -53,9 +53,15 @@ def curves(pair: Pair, system, surfaces, generators) -> tuple[list[Curve], dict]
         if size == 0:
             isolated |= {key(*p): p for p in points(basis, ORDERS[0])}
         elif size == 1:
-            found.append(
-                _graph(pair, basis) or _sum_of_two(basis, generators, surfaces) or _transversal(basis, system, surfaces)
-            )
+            curve = _graph(pair, basis)
+            if curve is None or not all(exact for _, _, exact, _ in curve.arcs):
+                try:
+                    other = _sum_of_two(basis, generators, surfaces)
+                    curve = other or curve or _transversal(basis, system, surfaces)
+                except Undecided:
+                    if curve is None:
+                        raise
+            found.append(curve)
         else:
             raise Undecided("a surface of singular points")
     return found, isolated

@@ -47,12 +47,32 @@ class Node:
                 return child.deciding()
         return self
 
+    def powers(self) -> str:
+        """K and prior times Jacobian in the coordinates of the node, as products of powers."""
+        bases = [*map(str, self.pair.ring.gens), *(f"({as_text(f.poly.as_expr())})" for f in self.pair.factors)]
+        shown = []
+        for key in ("k", "h"):
+            numbers = (*getattr(self.pair, key), *(getattr(f, key) for f in self.pair.factors))
+            parts = [b if p == 1 else f"{b}^{_exponent(p)}" for b, p in zip(bases, numbers, strict=True) if p]
+            shown.append(" ".join(parts) or "1")
+        return f"K∘g = {shown[0]};  φ∘g |g′| = {shown[1]}"
+
     def __repr__(self) -> str:
         lines = []
         for depth, node in self.walk():
             value = "K > 0" if node.rlct is None and node.exact else f"({node.rlct}, {node.multiplicity})"
-            lines.append("  " * depth + f"{node.label}: {value if node.exact else f'<= {node.rlct}'}; {node.method}")
+            value = value if node.exact else f"<= {node.rlct}"
+            lines.append("  " * depth + f"{node.label}: {value}; {node.method}; {node.powers()}")
         return "\n".join(lines)
+
+
+def as_text(expression) -> str:
+    """A polynomial as it is written in the tree."""
+    return str(expression).replace("**", "^").replace("*", " ")
+
+
+def _exponent(p) -> str:
+    return str(p) if Fraction(p).denominator == 1 else f"({p})"
 
 
 def combine(label: str, pair: Pair, method: str, children: list[Node], *, bound: Fraction | None = None) -> Node:
