@@ -353,6 +353,6 @@ def test_the_announced_shapes_are_checked_while_the_tests_run(spoil, monkeypatch
     # Kills: an import hook that is not there, or that comes too late.
     with pytest.raises(TypeError, match="log_lik"):
         training_loss(spoil(np.zeros((3, 2))))
-    monkeypatch.setattr(losses, "in_input_precision", lambda *_: np.zeros((3, 3)))
+    monkeypatch.setattr(losses, "by_columns", lambda *_: np.zeros((3, 3)))
     with pytest.raises(TypeError, match="return value"):
         training_loss(np.zeros((3, 2)))
