@@ -29,7 +29,7 @@ def bound_by_order(K: Any, prior: Any, at: Any) -> LearningCoefficient:
     return LearningCoefficient(weight / order, None, "upper bound", "order of K at the point; the steps are spent")
 
 
-def _order(f: sympy.Expr, shift: dict) -> int:
+def _order(f: Any, shift: dict) -> int:
     if f.is_Mul:
         return sum(_order(g, shift) for g in f.args)
     base, n = f.as_base_exp()
