@@ -174,8 +174,8 @@ def refit(
     one observed site, by four chains of the No-U-Turn sampler for each refit, up to 25 refits side by side in one
     compiled program. `data`, `kwargs`: `x`, or `x, y`; the arguments of a NumPyro model, as in `slt.nuts`. `key`: a JAX
     key, for chains. `beta`: inverse temperature. `bounds`: name to `(low, high)`: a box that holds every leave-one-out
-    posterior. `points`: nodes per parameter. `groups`:
-    one label per observation: whole groups are left out, in the order of `slt.observations(log_lik, groups=groups)`.
+    posterior. `points`: nodes per parameter. `groups`: one label per observation: whole groups are left out, in the
+    order of `slt.observations(log_lik, groups=groups)`.
     **Returns:** a `Refit`: call it with indices, or pass it to `slt.cv_loss(..., refit=)`.
     **Raises:** `TypeError` for another model, or a NumPyro model without key; `ValueError` for both key and bounds, for
     an improper prior, from which no chain can start, and for whatever `slt.log_lik` refuses. When called: `ValueError`

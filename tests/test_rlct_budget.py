@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from fractions import Fraction
 from threading import Thread
 
@@ -106,6 +107,9 @@ def test_what_is_never_multiplied_out_has_the_bound_of_its_order():
         cuts = (cut(lambda kl=kl: learning_coefficient(kl, prior=prior, at=at), steps) for steps in range(0, 400, 8))
         found = [c for c in cuts if c is not None and "order of K" in c.source]
         assert {(c.rlct, c.multiplicity, c.status) for c in found} == {(F(11, 2) / order, None, "upper bound")}
+    for steps in range(0, 400, 8):  # its sign is not looked at by then; kills: a bound for a negative K
+        with suppress(ValueError):  # with enough steps
+            assert cut(lambda: learning_coefficient(-K, at=at), steps) is None
 
 
 def test_waiting_is_not_working():

@@ -16,17 +16,24 @@ from slt.rlct._record import LearningCoefficient
 
 
 def bound_by_order(K: Any, prior: Any, at: Any) -> LearningCoefficient:
-    """The bound at a point; `Spent` where K has order zero there, as far as a few steps tell."""
+    """The bound at a point; `Spent` where K has order zero there, or is not evidently nonnegative."""
     bases, powers = prior_powers(expression("prior", prior))
     squares = isinstance(K, list | tuple)
     generators = [expression("K", f) for f in (K if squares else [K])]
     variables = sorted(sympy.Tuple(*generators, *bases).free_symbols, key=sympy.default_sort_key)
-    shift = {v: v + sympy.nsimplify(p, rational=True) for v, p in zip(variables, point_of(at, variables), strict=True)}
+    if not squares and not all(map(_nonnegative, sympy.Mul.make_args(generators[0]))):
+        raise Spent
+    shift = {v: v + p for v, p in zip(variables, point_of(at, variables), strict=True)}
     order = min(_order(f, shift) for f in generators if f != 0) * (2 if squares else 1)
     weight = len(variables) + sum((h * _order(f, shift) for f, h in zip(bases, powers, strict=True)), Fraction(0))
     if order == 0 or weight <= 0:
         raise Spent
     return LearningCoefficient(weight / order, None, "upper bound", "order of K at the point; the steps are spent")
+
+
+def _nonnegative(factor: Any) -> bool:
+    n = factor.as_base_exp()[1]
+    return factor.is_positive if factor.is_number else bool(n.is_Integer and n % 2 == 0)
 
 
 def _order(f: Any, shift: dict) -> int:
