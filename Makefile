@@ -45,7 +45,7 @@ book: _build/html/.stamp
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
 test: _build/html/.stamp notebooks
-	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 serve: _build/html/.stamp
 	@echo "The book is at http://localhost:$(PORT) (stop with Ctrl-C)"

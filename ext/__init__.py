@@ -21,6 +21,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REPOSITORY = PROJECT["urls"]["Repository"].rstrip("/")
 VERSION = PROJECT["version"]
+# What one cell or one test has compiled, no other and no later build or test run compiles again: also the many small
+# programs of single operations. XLA's own caches would write the folder's path into the programs.
+COMPILED = {
+    "JAX_COMPILATION_CACHE_DIR": str(ROOT / "_build" / "jax_cache"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none",
+}
+# An entry that another process is still writing is compiled afresh: nobody need hear of it.
+HALF_WRITTEN = "Error reading persistent compilation cache entry"
 
 
 def is_chapter(docname: str) -> bool:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from ext import ROOT
+from ext import COMPILED, HALF_WRITTEN, ROOT
 from ext.settings import cache_path, digest
 from ext.timings import listing
 
@@ -23,15 +23,10 @@ def main() -> int:
     for old in BUILD.glob(".jupyter_cache-*"):
         if old != cache_path():
             shutil.rmtree(old)
-    environment = os.environ | {"SLT_BOOK": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    # What one cell has compiled, no other cell and no later build compiles again. XLA's own caches would write the
-    # folder's path into the programs.
-    environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(BUILD / "jax_cache"))
-    environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
-    environment.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
+    environment = COMPILED | os.environ | {"SLT_BOOK": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     # Without ipywidgets tqdm draws its bar in text, which is what a page needs; it need not say so.
     environment.pop("MPLBACKEND", None)
-    environment["PYTHONWARNINGS"] = "ignore:IProgress not found"
+    environment["PYTHONWARNINGS"] = f"ignore:IProgress not found,ignore:{HALF_WRITTEN}"
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     command += ["build", ".", "-n", "-W", "--keep-going", *sys.argv[1:]]
     status = subprocess.run(command, cwd=ROOT, env=environment).returncode

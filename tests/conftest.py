@@ -1,8 +1,11 @@
 """The one place where the tests switch on float64 and the run-time check of the shapes that the losses announce."""
 
 import os
+from collections import Counter
 
-os.environ.setdefault("MPLBACKEND", "Agg")
+from ext import COMPILED
+
+os.environ.update(COMPILED | {"MPLBACKEND": "Agg"} | os.environ)
 
 import jax
 import numpy as np
@@ -12,6 +15,12 @@ from jaxtyping import install_import_hook
 jax.config.update("jax_enable_x64", True)
 # Shapes stand in the annotations of these modules only; pytest's plugin of the library does not load them beforehand.
 install_import_hook(["slt.losses", "slt._cumulants"], "beartype.beartype")
+
+
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, then the large ones: at the end no worker is left alone with a long file."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (-slow[item.path], -item.path.stat().st_size))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 pytest.importorskip("pybtex", reason="pip install -e '.[book]'")
-from ext import PROJECT, REPOSITORY, VERSION, myst
+from ext import COMPILED, PROJECT, REPOSITORY, VERSION, myst
 from ext import notebooks as generator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,11 +204,15 @@ def wheel(tmp_path_factory):
 
 
 def environment(folder):
-    """A new virtual environment; returns a function that runs its Python there, away from the repository."""
+    """A new virtual environment; returns a function that runs its Python there, away from the repository.
+
+    Of the settings here only the folder of compiled programs goes along: what the book has compiled with the same
+    versions is not compiled again.
+    """
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "JUPYTER", "JAX", "SLT_", "MPL"))}
-    clean["PATH"] = f"{python.parent}{os.pathsep}{clean['PATH']}"
+    clean |= {name: os.environ[name] for name in COMPILED} | {"PATH": f"{python.parent}{os.pathsep}{clean['PATH']}"}
 
     def run(*arguments):
         done = subprocess.run([python, *arguments], cwd=folder, env=clean, capture_output=True, text=True)
