@@ -15,10 +15,10 @@ from slt._arrays import Pointwise, check_beta, in_input_precision
 from slt._nodes import check_key
 from slt._refit_chains import Deleted, RefitTerms, deleted, labels
 from slt._sites import refuse_options
-from slt.quadrature import edge_nodes, grid, warn_at_edges
+from slt._work import tile
+from slt.quadrature import BATCH, edge_nodes, grid, warn_at_edges
 from slt.triple import Triple, check_names, log_density, log_prior
 
-BATCH = 4096  # nodes evaluated side by side
 PROBE = 1000  # nodes on which the cost is measured
 
 
@@ -118,12 +118,13 @@ class Refit:
         w, log_volume = grid(bounds, points=self.points)
         edges = edge_nodes(triple, w, bounds, self.points)
         rows, real = map(jnp.asarray, self._members())
+        size = tile(len(log_volume), BATCH)
 
         def run(log_volume, *data):
             def whole(w):
                 return log_prior(triple, w) + beta * log_density(triple, w, *data).sum()
 
-            log_joint = log_volume + jax.lax.map(whole, dict(w), batch_size=BATCH)
+            log_joint = log_volume + jax.lax.map(whole, dict(w), batch_size=size)
             log_joint = jnp.where(jnp.isnan(log_joint), -jnp.inf, log_joint)
 
             def without(i):
@@ -132,7 +133,7 @@ class Refit:
                 def of_unit(w):
                     return jnp.where(real[i], log_density(triple, w, *one), 0).sum()
 
-                log_p = jax.lax.map(of_unit, dict(w), batch_size=BATCH)
+                log_p = jax.lax.map(of_unit, dict(w), batch_size=size)
                 rest = jnp.where(jnp.isfinite(log_joint), log_joint - beta * log_p, -jnp.inf)
                 total = logsumexp(rest)
                 mass = [jnp.exp(logsumexp(jnp.where(inside, rest, -jnp.inf)) - total) for inside in edges.values()]

@@ -24,6 +24,18 @@ def free_memory() -> int | None:
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)
 
 
+def tile(size: int, most: int) -> int:
+    """A width of at most `most` that divides `size`; `most` where all are far smaller, or where one tile is enough.
+
+    A remainder would be traced and compiled a second time.
+
+    >>> tile(300, 64), tile(57_600, 4096), tile(101, 64)
+    (60, 3840, 64)
+    """
+    least = -(-size // most)
+    return next((size // k for k in range(least, 2 * least + 1) if size % k == 0), most) if least > 1 else most
+
+
 def check_fits(wanted: int, what: str, instead: str) -> None:
     """Raise `MemoryError` with both numbers before the system ends the process, which it would do without a word."""
     there = free_memory()

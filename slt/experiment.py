@@ -15,6 +15,7 @@ import numpyro.distributions as dist
 from slt import conjugate, quadrature
 from slt._arrays import check_beta, in_input_precision
 from slt._nodes import check_key, check_whole, nodes
+from slt._work import tile
 from slt.losses import cv_loss, functional_variance, generalization_loss, training_loss
 from slt.triple import Triple, draw_data, empirical_entropy, log_density
 
@@ -143,7 +144,9 @@ def grid_experiment(
     w, log_volume = quadrature.grid(bounds, points=points)
     x_new, weights = (jnp.asarray(a) for a in nodes(triple.truth))
     w, log_volume = {name: jnp.asarray(a) for name, a in w.items()}, jnp.asarray(log_volume)
-    log_lik_new = jax.lax.map(lambda w: log_density(triple, w, x_new), w, batch_size=4096)
+    log_lik_new = jax.lax.map(
+        lambda w: log_density(triple, w, x_new), w, batch_size=tile(len(log_volume), quadrature.BATCH)
+    )
     if np.isneginf(log_lik_new).any():
         raise ValueError(
             "p(x | w) is zero for some w of the box and some x of the truth: where the support of p(.|w) depends on w, "
@@ -169,7 +172,7 @@ def grid_experiment(
         at_edges = {edge: jnp.exp(log_weights[inside]).sum() for edge, inside in edges.items()}
         return found, quadrature.accuracy(log_weights, len(w)), at_edges
 
-    run = jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=min(MAP_BATCH, datasets)))
+    run = jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=tile(datasets, MAP_BATCH)))
     found, error, at_edges = run(jax.random.split(key, datasets))
     for edge, mass in at_edges.items():
         quadrature.warn_at_edges(edge, np.asarray(mass))

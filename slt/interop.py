@@ -19,7 +19,7 @@ from slt._sites import (
     unmasked,
     without_support_warnings,
 )
-from slt._work import check_fits
+from slt._work import check_fits, tile
 from slt.triple import Triple, log_density
 
 __all__ = ["log_lik"]
@@ -133,7 +133,7 @@ def _merge_chains(
 def _rows(row: Callable[..., Any], draws: Mapping[str, Any], size: int, args: Any, kwargs: Any = None) -> Any:
     """`row` of every draw in one compiled loop; tiles of draws bound the memory beside the result itself."""
     names, arrays = list(draws), list(draws.values())
-    tile = max(1, min(len(arrays[0]), _TILE // max(size, 1)))
+    batch = tile(len(arrays[0]), max(1, _TILE // max(size, 1)))
     wide = not isinstance(arrays[0], jax.Array) or arrays[0].dtype.itemsize == 8
     check_fits(
         len(arrays[0]) * size * (8 if wide else 4),
@@ -144,7 +144,7 @@ def _rows(row: Callable[..., Any], draws: Mapping[str, Any], size: int, args: An
     def run(*arrays):
         w = dict(zip(names, arrays, strict=True))
         data = as_jax((args, kwargs or {}))
-        return jax.jit(lambda w: jax.lax.map(lambda w: row(w, *data), w, batch_size=tile))(w)
+        return jax.jit(lambda w: jax.lax.map(lambda w: row(w, *data), w, batch_size=batch))(w)
 
     with without_support_warnings():
         return in_input_precision(run, *arrays)

@@ -18,10 +18,12 @@ from jax.scipy.special import logsumexp
 
 from slt._arrays import SltWarning, check_beta, in_input_precision
 from slt._nodes import check_whole, nodes
+from slt._work import tile
 from slt.triple import Posterior, Triple, check_names, log_density, log_prior
 
 __all__ = ["grid", "nodes", "posterior", "weigh"]
 
+BATCH = 4096  # nodes evaluated side by side
 PANEL = 5  # nodes per panel of the composite rule: degree 9
 EDGE = 1e-6  # posterior mass in the outermost panel that calls for a warning
 ACCURACY = 1e-2  # error of log Z, in nats, that calls for a warning
@@ -77,7 +79,8 @@ def weigh(triple: Triple, w: Mapping[str, Any], log_volume: Any, data: tuple[Any
     >>> [a.shape for a in weigh(triple, w, log_volume, (jnp.zeros(3),), 1.0)]
     [(200, 3), (200,), ()]
     """
-    log_lik = jax.lax.map(lambda w: log_density(triple, w, *data), dict(w), batch_size=4096)
+    size = tile(len(log_volume), BATCH)
+    log_lik = jax.lax.map(lambda w: log_density(triple, w, *data), dict(w), batch_size=size)
     log_mass = jax.vmap(lambda w: log_prior(triple, w))(dict(w)) + log_volume
     log_joint = jnp.where(jnp.isfinite(log_mass), log_mass + beta * log_lik.sum(1), -jnp.inf)
     log_evidence = logsumexp(log_joint)

@@ -9,7 +9,7 @@ import pytest
 from scipy import integrate, stats
 
 import slt
-from slt import conjugate, quadrature
+from slt import _work, conjugate, quadrature
 
 X = np.array([0.3, 1.9, -0.4, 1.1])
 NORMAL = slt.Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1.7), {"mu": dist.Normal(-0.5, 0.9)})
@@ -243,3 +243,24 @@ def test_a_little_mass_at_the_edge_warns(high, warns):
     mass = np.exp(post.log_weights[last]).sum()
     assert (1e-6 < mass < 1e-1) == warns
     assert ["outermost panel" in str(w.message) for w in caught] == [True] * warns
+
+
+@pytest.mark.parametrize(("size", "most", "want"), [(300, 64, 60), (57_600, 4096, 3840), (30, 64, 64), (101, 64, 64)])
+def test_tiles_are_equal_where_that_costs_little(size, most, want):
+    assert _work.tile(size, most) == want
+
+
+def test_a_grid_of_several_tiles_is_one_program():
+    # 10,000 nodes in tiles of 2500. Kills: tiles of 4096 and a rest of 1808, which trace the model once more.
+    calls = []
+
+    def model(a, b):
+        calls.append(a)
+        return dist.Normal(a + b, 1.0)
+
+    bounds = {"a": (-1.0, 2.0), "b": (-1.0, 1.0)}
+    triple = slt.Triple(dist.Normal(0.5, 1.0), model, {name: dist.Uniform(*ends) for name, ends in bounds.items()})
+    nodes, log_volume = quadrature.grid(bounds, points=100)
+    jax.make_jaxpr(lambda x: quadrature.weigh(triple, nodes, log_volume, (x,), 1.0))(np.zeros(3))
+    assert len(log_volume) == 10_000
+    assert len(calls) == 1
