@@ -4,10 +4,13 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import ext
 import ext.settings
 from ext import ROOT
 
@@ -100,3 +103,33 @@ def test_a_change_of_the_library_or_its_versions_empties_the_cache(tmp_path, mon
     assert ext.settings.cache_path() == first
     (tmp_path / changed).write_text("after")
     assert ext.settings.cache_path() != first
+
+
+PROGRAM = """
+import jax, jax.numpy as jnp
+events = []
+jax.monitoring.register_event_listener(lambda name, **_: events.append(name))
+print((jnp.arange(7.0) ** 2).sum(), sum(name.endswith("/cache_misses") for name in events))
+"""
+
+
+def test_a_small_program_is_compiled_once_for_book_and_tests(tmp_path):
+    # Kills: a threshold of seconds below which nothing is kept; a warning of the third run, which finds entries that
+    # are not whole, as another process leaves them while it writes.
+    assert os.environ.keys() >= ext.COMPILED.keys()  # conftest.py
+    assert (
+        f"ignore:{ext.HALF_WRITTEN}"
+        in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["filterwarnings"]
+    )
+    environment = os.environ | ext.COMPILED | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-W", f"ignore:{ext.HALF_WRITTEN}", "-c", PROGRAM]
+    said = []
+    for size in (None, None, 100):
+        for entry in tmp_path.glob("*-cache") if size else ():
+            os.truncate(entry, size)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout.split())
+    first, second, third = said
+    assert first[0] == second[0] == third[0] == "91.0"
+    assert int(first[1]) > 0 == int(second[1])
