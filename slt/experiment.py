@@ -21,7 +21,7 @@ from slt.triple import Triple, draw_data, empirical_entropy, log_density
 
 __all__ = ["Observables", "conjugate_experiment", "grid_experiment"]
 
-MAP_BATCH = 64  # data sets evaluated side by side on a grid
+MAP_BATCH = 8  # data sets evaluated side by side on a grid; more leave the cache of the processor
 
 
 class Observables(NamedTuple):
