@@ -1,0 +1,259 @@
+r"""The free energy of one or two parameters by adaptive quadrature: no chance in it, and an error of its own (floor 3).
+
+$$Z_n(\beta) = \int_{(-1, 1)^d} e^{\ell(u(t))} \left|\frac{du}{dt}\right| dt, \qquad
+u(t) = c + L z, \quad z_j = \frac{3\, t_j}{1 - t_j^2}$$
+
+where $\ell$ is the log of prior times likelihood to the power $\beta$ in unconstrained coordinates: the whole plane, so
+that no box has to be chosen. A survey on a grid as wide as the prior, and climbs from its peaks, say where $c$ and $L$
+should be. Panels with a Gauss-Legendre rule of eight nodes an axis are then halved where they are worst.
+
+What a panel shows need not be what it holds. Around every peak, panels are cut down to its width before anything is
+measured; and a panel that is much longer than one with mass beside it is cut as well, so that a ridge is followed from
+panel to panel, however thin.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.polynomial import legendre
+from scipy.ndimage import maximum_filter
+
+from slt import _climbs, _smc
+from slt.energy import FreeEnergy
+
+LARGEST = 2  # parameters
+NODES, BATCH, CHUNK = 8, 1024, 256  # of a panel along each axis; evaluated in one call; panels compared at a time
+SURVEY, PEAKS, ROUNDS = {1: 512, 2: 8}, 16, 4  # panels of the survey along each axis; climbs from its peaks
+FIRST, STRETCH = {1: 16, 2: 4}, 3.0  # panels along each axis to begin with; so that a normal density is smooth in t
+ACCURACY, ENOUGH, MOST = 1e-5, 1e-3, 4096  # relative error to stop at, and to be content with; panels at most
+HIGHEST, SMOOTH = 4, 2.5  # error of a panel: size * (share of that many highest coefficients) ** SMOOTH, above the true one
+WIDE, NEAR = 8.0, 4.0  # standard deviations of a peak that a panel may be long, and how far around it
+MASS, LONG = 1e-9, 2.5  # share of the evidence that is some; how much longer than one with mass its neighbours may be
+CORRELATED = 0.5  # beyond it the axes are turned; below, edges along the axes stay so
+SMALL = 30.0  # nats below the highest peak, where another one does not matter
+
+X, W = legendre.leggauss(NODES)
+LEGENDRE = (np.sqrt(2 * np.arange(NODES) + 1) * legendre.legvander(X, NODES - 1)).T * W / 2  # f to coefficients
+X, W = (X + 1) / 2, W / 2  # on (0, 1)
+
+
+class Map(NamedTuple):
+    """From the square to the plane."""
+
+    centre: np.ndarray
+    factor: np.ndarray
+
+    def u(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where t goes, and the log of the volume element."""
+        inside = 1 - t**2
+        log_volume = (np.log(STRETCH) + np.log1p(t**2) - 2 * np.log(inside)).sum(-1)
+        log_det = np.log(np.diagonal(self.factor)).sum()
+        return self.centre + STRETCH * (t / inside) @ self.factor.T, log_volume + log_det
+
+    def t(self, u: np.ndarray) -> np.ndarray:
+        """The inverse."""
+        z = np.linalg.solve(self.factor, (u - self.centre).T).T
+        return 2 * z / (STRETCH + np.sqrt(STRETCH**2 + 4 * z**2))
+
+
+class Panels(NamedTuple):
+    """Boxes in t, `(panels, d)`, the log of the mass of each, and of its error along each axis."""
+
+    low: np.ndarray
+    side: np.ndarray
+    log_mass: np.ndarray
+    log_error: np.ndarray
+
+
+@partial(jax.jit, static_argnames="target")
+def _joint(target, data, beta, u):
+    log_prior, log_lik = _smc.evaluate(target, data, u, values=True)
+    value = log_prior + beta * log_lik
+    return jnp.where(jnp.isnan(value), -jnp.inf, value)
+
+
+def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
+    """The free energy, `se` being the quadrature's own bound of its error; with a problem where that is not small."""
+    at, dtype, d = jnp.asarray(beta, float), jnp.result_type(float), target.dimension
+    counted = []
+
+    def joint(u):
+        counted.append(len(u))
+        rows = [np.resize(u[i : i + BATCH], (BATCH, d)).astype(dtype) for i in range(0, len(u), BATCH)]
+        found = [_joint(target, data, at, r) for r in rows]
+        return np.concatenate(found)[: len(u)].astype(np.float64)
+
+    plane, peaks, widths = survey(key, target, data, at, joint)
+    panels, finished = adapt(joint, plane, *around(*grid(FIRST[d], d), peaks, widths))
+    log_z = _log_sum(panels.log_mass)
+    if not np.isfinite(log_z):
+        why = f"the log evidence is {log_z}: no node of the quadrature gives the data a positive, finite density."
+        return FreeEnergy(np.nan, np.nan, beta, "adaptive quadrature", (why,))
+    error = np.exp(_log_sum(panels.log_error.ravel()) - log_z)
+    rounding = 4 * float(jnp.finfo(dtype).eps) * (abs(log_z) + target.size)
+    problems = ()
+    if not error < ENOUGH:
+        problems = (
+            f"the quadrature ended at a relative error of {error:.2g} after {sum(counted)} evaluations, not at "
+            f"{ENOUGH:.0e}: the density has too many edges or ridges, or too heavy tails.",
+        )
+    diagnostics = {"panels": len(panels.low), "evaluations": sum(counted), "peaks": len(peaks)}
+    return FreeEnergy(-log_z / beta, (error + rounding) / beta, beta, "adaptive quadrature", problems, diagnostics)
+
+
+def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map, np.ndarray, np.ndarray]:
+    """A map that puts the posterior into the middle of the square, its peaks in t, and their widths there."""
+    d = target.dimension
+    draws = np.asarray(_climbs.draws_of_prior(key, target, data)[0], np.float64)
+    low, centre, high = np.quantile(np.where(np.isfinite(draws), draws, 0.0), [0.16, 0.5, 0.84], axis=0)
+    spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
+    side = 2.0 / SURVEY[d]
+    t = (-1 + side * (np.arange(SURVEY[d])[:, None] + X)).ravel()
+    cells = side * np.tile(W, SURVEY[d]) * (1 + t**2) / (1 - t**2) ** 2
+    z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij"), -1).reshape(-1, d) for a in (t / (1 - t**2), cells))
+    u, cell = centre + spread * z, spread * cell
+    height = joint(u)
+    square = height.reshape([len(t)] * d)
+    peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
+    if not peak.any():
+        return Map(centre, np.diag(spread)), np.zeros((0, d)), np.zeros((0, d))
+    end, value, curvature = summits(target, data, beta, u[peak.ravel()], height[peak.ravel()], spread)
+    precision = curvature + np.diag(spread**-2)
+    log_mass = np.concatenate(
+        [height + np.log(cell).sum(1), d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2]
+    )
+    share = np.exp(log_mass - _log_sum(log_mass))
+    where = np.concatenate([u, end])
+    mean = share @ where
+    covariance = ((where - mean).T * share) @ (where - mean)
+    covariance += np.diag(share[: len(u)] @ cell**2 / 12) + np.tensordot(share[len(u) :], np.linalg.inv(precision), 1)
+    sd = np.sqrt(np.diagonal(covariance))
+    correlation = covariance / np.outer(sd, sd)
+    turned = np.linalg.cholesky(correlation) if np.abs(correlation - np.eye(d)).max() > CORRELATED else np.eye(d)
+    plane = Map(mean, sd[:, None] * turned)
+    some = log_mass[len(u) :] > log_mass.max() - SMALL
+    at = plane.t(end[some])
+    steep = np.einsum("ki,skl,li->si", plane.factor, curvature[some], plane.factor)  # the curvature along each z
+    return plane, at, (1 - at**2) ** 2 / (1 + at**2) / STRETCH / np.sqrt(np.maximum(steep, 1e-12))
+
+
+def summits(target: Any, data: Any, beta: Any, u: np.ndarray, height: np.ndarray, spread: np.ndarray) -> Any:
+    """Where climbs from peaks of a grid end, with losses and curvatures: from the highest, then from unexplained ones."""
+    dtype, excess = jnp.result_type(float), height
+    found = [np.zeros((0, *[len(spread)] * k)) for k in (1, 0, 2)]
+    for _ in range(ROUNDS):
+        first = np.argsort(-excess)[:PEAKS]
+        top = _climbs.climbs(target, data, beta, np.resize(u[first], (PEAKS, u.shape[1])).astype(dtype), spread.astype(dtype))
+        *top, arrived = (np.asarray(a, np.float64) for a in top)
+        good = (arrived > 0) & (np.linalg.eigvalsh(np.nan_to_num(top[2]) + np.diag(spread**-2)).min(1) > 0)
+        found = [np.concatenate([a, b[good]]) for a, b in zip(found, top, strict=True)]
+        u, height = np.delete(u, first, 0), np.delete(height, first)
+        away = u[:, None] - found[0]
+        normal = -found[1] - np.einsum("ski,kij,skj->sk", away, found[2], away) / 2
+        excess = height - normal.max(1, initial=-np.inf)
+        u, height, excess = (a[excess > 1] for a in (u, height, excess))
+        if not len(u):
+            break
+    return found
+
+
+def grid(many: int, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Equal panels."""
+    line = -1 + 2 / many * np.arange(many)
+    low = np.stack(np.meshgrid(*[line] * d, indexing="ij"), -1).reshape(-1, d)
+    return low, np.full_like(low, 2 / many)
+
+
+def cut(low: np.ndarray, side: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each panel halved along the axes that are marked."""
+    for j in range(low.shape[1]):
+        marked = axes[:, j]
+        side = side.copy()
+        side[marked, j] /= 2
+        upper = low[marked]
+        upper[:, j] += side[marked, j]
+        low, side, axes = (
+            np.concatenate(a) for a in ((low, upper), (side, side[marked]), (axes, axes[marked]))
+        )
+    return low, side
+
+
+def around(low: np.ndarray, side: np.ndarray, peaks: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Panels cut, where a peak is near, until none is long against its width."""
+    at, width = peaks[:, None], np.maximum(widths, 1e-9)[:, None]
+    while True:
+        near = (np.abs(at - low - side / 2) <= side / 2 + NEAR * width).all(-1, keepdims=True)
+        axes = (near & (side > WIDE * width)).any(0)
+        if not axes.any():
+            return low, side
+        low, side = cut(low, side, axes)
+
+
+def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels:
+    """Mass and error of each panel, the error by its Legendre coefficients along each axis."""
+    d = low.shape[1]
+    unit = np.stack(np.meshgrid(*[X] * d, indexing="ij"), -1).reshape(-1, d)
+    u, log_volume = plane.u(low[:, None] + side[:, None] * unit)
+    log_f = joint(u.reshape(-1, d)).reshape(log_volume.shape) + log_volume
+    top = log_f.max(1)
+    f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0)[:, None]).reshape(-1, *[NODES] * d)
+    errors = []
+    for axis in range(1, d + 1):
+        a = np.moveaxis(f, axis, -1) @ LEGENDRE.T
+        size, high = np.linalg.norm(a, axis=-1), np.linalg.norm(a[..., -HIGHEST:], axis=-1)
+        each = size * (high / np.maximum(size, 1e-300)) ** SMOOTH
+        errors.append(each if d == 1 else each @ W)
+    for _ in range(d):
+        f = f @ W
+    scale = top + np.log(side).sum(1)
+    with np.errstate(divide="ignore"):
+        return Panels(low, side, np.log(f) + scale, np.log(np.stack(errors, 1)) + scale[:, None])
+
+
+def adapt(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> tuple[Panels, bool]:
+    """Panels halved until their errors are small and none hides anything; and whether they were enough for that."""
+    panels = measure(joint, plane, low, side)
+    while len(panels.low) < MOST:
+        log_z = _log_sum(panels.log_mass)
+        if not np.isfinite(log_z):
+            return panels, False
+        axes = worst(np.exp(panels.log_error - log_z))
+        if not axes.any():
+            axes = hidden(panels, panels.log_mass > log_z + np.log(MASS))
+        marked = axes.any(1)
+        if not marked.any():
+            return panels, True
+        new = measure(joint, plane, *cut(panels.low[marked], panels.side[marked], axes[marked]))
+        panels = Panels(*(np.concatenate([a[~marked], b]) for a, b in zip(panels, new, strict=True)))
+    return panels, False
+
+
+def worst(share: np.ndarray) -> np.ndarray:
+    """The fewest panels without which the others are accurate, and along which axes to halve them."""
+    each = share.sum(1)
+    order = np.argsort(-each)
+    rest = each.sum() - np.cumsum(each[order])
+    many = 0 if each.sum() <= ACCURACY else int(np.argmax(rest <= ACCURACY / 2)) + 1
+    axes = np.zeros(share.shape, bool)
+    chosen = order[: min(many, MOST // 8)]
+    axes[chosen] = share[chosen] > 0.1 * share[chosen].max(1, keepdims=True)
+    return axes
+
+
+def hidden(panels: Panels, some: np.ndarray) -> np.ndarray:
+    """Which panels touch one with mass and are much longer than it, and along which axes."""
+    side, middle, axes = panels.side, panels.low + panels.side / 2, np.zeros(panels.low.shape, bool)
+    for first in range(0, len(some), CHUNK):
+        here = slice(first, first + CHUNK)
+        at, short = middle[here][some[here], None], side[here][some[here], None]
+        touch = (np.abs(middle - at) <= (side + short) * (0.5 + 1e-9)).all(-1, keepdims=True)
+        axes |= (touch & (side > LONG * short)).any(0)
+    return axes
+
+
+def _log_sum(a: np.ndarray) -> float:
+    top = a.max()
+    return float(top + np.log(np.exp(a - top).sum())) if np.isfinite(top) else float(top)
