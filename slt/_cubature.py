@@ -28,7 +28,7 @@ LARGEST = 2  # parameters
 NODES, BATCH, CHUNK = 8, 1024, 256  # of a panel along each axis; evaluated in one call; panels compared at a time
 SURVEY, PEAKS, ROUNDS = {1: 512, 2: 8}, 16, 4  # panels of the survey along each axis; climbs from its peaks
 FIRST, STRETCH = {1: 16, 2: 4}, 3.0  # panels along each axis to begin with; so that a normal density is smooth in t
-ACCURACY, ENOUGH, MOST = 1e-5, 1e-3, 4096  # relative error to stop at, and to be content with; panels at most
+ACCURACY, ENOUGH, MOST = 1e-4, 1e-2, 4096  # relative error to stop at, and to be content with; panels at most
 HIGHEST, SMOOTH = 4, 2.5  # error of a panel: size * (share of that many highest coefficients) ** SMOOTH, above the true one
 WIDE, NEAR = 8.0, 4.0  # standard deviations of a peak that a panel may be long, and how far around it
 MASS, LONG = 1e-9, 2.5  # share of the evidence that is some; how much longer than one with mass its neighbours may be
@@ -46,15 +46,8 @@ class Map(NamedTuple):
     centre: np.ndarray
     factor: np.ndarray
 
-    def u(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where t goes, and the log of the volume element."""
-        inside = 1 - t**2
-        log_volume = (np.log(STRETCH) + np.log1p(t**2) - 2 * np.log(inside)).sum(-1)
-        log_det = np.log(np.diagonal(self.factor)).sum()
-        return self.centre + STRETCH * (t / inside) @ self.factor.T, log_volume + log_det
-
     def t(self, u: np.ndarray) -> np.ndarray:
-        """The inverse."""
+        """Where u comes from."""
         z = np.linalg.solve(self.factor, (u - self.centre).T).T
         return 2 * z / (STRETCH + np.sqrt(STRETCH**2 + 4 * z**2))
 
@@ -66,6 +59,12 @@ class Panels(NamedTuple):
     side: np.ndarray
     log_mass: np.ndarray
     log_error: np.ndarray
+
+
+def stretch(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """z, and the log of dz/dt."""
+    inside = 1 - t**2
+    return STRETCH * t / inside, np.log(STRETCH * (1 + t**2) / inside**2)
 
 
 @partial(jax.jit, static_argnames="target")
@@ -111,12 +110,12 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map
     low, centre, high = np.quantile(np.where(np.isfinite(draws), draws, 0.0), [0.16, 0.5, 0.84], axis=0)
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
     side = 2.0 / SURVEY[d]
-    t = (-1 + side * (np.arange(SURVEY[d])[:, None] + X)).ravel()
-    cells = side * np.tile(W, SURVEY[d]) * (1 + t**2) / (1 - t**2) ** 2
-    z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij"), -1).reshape(-1, d) for a in (t / (1 - t**2), cells))
-    u, cell = centre + spread * z, spread * cell
+    z, log_cell = stretch((-1 + side * (np.arange(SURVEY[d])[:, None] + X)).ravel())
+    cell = side * np.tile(W, SURVEY[d]) * np.exp(log_cell)
+    z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij"), -1).reshape(-1, d) for a in (z, cell))
+    u, cell = centre + spread / STRETCH * z, spread / STRETCH * cell
     height = joint(u)
-    square = height.reshape([len(t)] * d)
+    square = height.reshape([NODES * SURVEY[d]] * d)
     peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
     if not peak.any():
         return Map(centre, np.diag(spread)), np.zeros((0, d)), np.zeros((0, d))
@@ -137,7 +136,7 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map
     some = log_mass[len(u) :] > log_mass.max() - SMALL
     at = plane.t(end[some])
     steep = np.einsum("ki,skl,li->si", plane.factor, curvature[some], plane.factor)  # the curvature along each z
-    return plane, at, (1 - at**2) ** 2 / (1 + at**2) / STRETCH / np.sqrt(np.maximum(steep, 1e-12))
+    return plane, at, np.exp(-stretch(at)[1]) / np.sqrt(np.maximum(steep, 1e-12))
 
 
 def summits(target: Any, data: Any, beta: Any, u: np.ndarray, height: np.ndarray, spread: np.ndarray) -> Any:
@@ -195,22 +194,21 @@ def around(low: np.ndarray, side: np.ndarray, peaks: np.ndarray, widths: np.ndar
 def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels:
     """Mass and error of each panel, the error by its Legendre coefficients along each axis."""
     d = low.shape[1]
-    unit = np.stack(np.meshgrid(*[X] * d, indexing="ij"), -1).reshape(-1, d)
-    u, log_volume = plane.u(low[:, None] + side[:, None] * unit)
-    log_f = joint(u.reshape(-1, d)).reshape(log_volume.shape) + log_volume
+    z, log_cell = stretch(low[:, None] + side[:, None] * X[:, None])  # (panels, NODES, d)
+    node = np.indices([NODES] * d).reshape(d, -1)
+    z, log_cell = (np.stack([a[:, node[j], j] for j in range(d)], -1) for a in (z, log_cell))
+    log_f = joint((plane.centre + z @ plane.factor.T).reshape(-1, d)).reshape(len(low), -1) + log_cell.sum(-1)
     top = log_f.max(1)
-    f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0)[:, None]).reshape(-1, *[NODES] * d)
+    f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0)[:, None]).reshape(len(low), NODES, -1)
     errors = []
-    for axis in range(1, d + 1):
-        a = np.moveaxis(f, axis, -1) @ LEGENDRE.T
-        size, high = np.linalg.norm(a, axis=-1), np.linalg.norm(a[..., -HIGHEST:], axis=-1)
+    for a in (LEGENDRE @ f, np.swapaxes(f @ LEGENDRE.T, 1, 2) if d == 2 else None)[:d]:
+        size, high = (np.sqrt((part * part).sum(1)) for part in (a, a[:, -HIGHEST:]))
         each = size * (high / np.maximum(size, 1e-300)) ** SMOOTH
-        errors.append(each if d == 1 else each @ W)
-    for _ in range(d):
-        f = f @ W
-    scale = top + np.log(side).sum(1)
+        errors.append(each @ W if d == 2 else each[:, 0])
+    mass = (W @ f) @ W if d == 2 else (W @ f)[:, 0]
+    scale = top + np.log(side).sum(1) + np.log(np.diagonal(plane.factor)).sum()
     with np.errstate(divide="ignore"):
-        return Panels(low, side, np.log(f) + scale, np.log(np.stack(errors, 1)) + scale[:, None])
+        return Panels(low, side, np.log(mass) + scale, np.log(np.stack(errors, 1)) + scale[:, None])
 
 
 def adapt(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> tuple[Panels, bool]:
@@ -246,11 +244,14 @@ def worst(share: np.ndarray) -> np.ndarray:
 def hidden(panels: Panels, some: np.ndarray) -> np.ndarray:
     """Which panels touch one with mass and are much longer than it, and along which axes."""
     side, middle, axes = panels.side, panels.low + panels.side / 2, np.zeros(panels.low.shape, bool)
-    for first in range(0, len(some), CHUNK):
-        here = slice(first, first + CHUNK)
-        at, short = middle[here][some[here], None], side[here][some[here], None]
-        touch = (np.abs(middle - at) <= (side + short) * (0.5 + 1e-9)).all(-1, keepdims=True)
-        axes |= (touch & (side > LONG * short)).any(0)
+    long = np.flatnonzero((side > LONG * side[some].min(0)).any(1))
+    short = np.flatnonzero(some & (LONG * side < side.max(0)).any(1))
+    for first in range(0, len(short), CHUNK):
+        rows = short[first : first + CHUNK, None]
+        gaps = [np.abs(m[rows] - m[long]) - (s[rows] + s[long]) * (0.5 + 1e-9) for m, s in zip(middle.T, side.T, strict=True)]
+        touch = np.max(gaps, axis=0) <= 0
+        for j, s in enumerate(side.T):
+            axes[long, j] |= (touch & (s[long] > LONG * s[rows])).any(0)
     return axes
 
 
