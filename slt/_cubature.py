@@ -24,12 +24,12 @@ from scipy.ndimage import maximum_filter
 from slt import _climbs, _smc
 from slt.energy import FreeEnergy
 
-LARGEST = 2  # parameters
+METHOD, LARGEST = "adaptive quadrature", 2  # parameters
 NODES, BATCH, CHUNK = 8, 1024, 256  # of a panel along each axis; evaluated in one call; panels compared at a time
 SURVEY, PEAKS, ROUNDS = {1: 512, 2: 8}, 16, 4  # panels of the survey along each axis; climbs from its peaks
 FIRST, STRETCH = {1: 16, 2: 4}, 3.0  # panels along each axis to begin with; so that a normal density is smooth in t
 ACCURACY, ENOUGH, MOST = 1e-4, 1e-2, 4096  # relative error to stop at, and to be content with; panels at most
-HIGHEST, SMOOTH = 4, 2.5  # error of a panel: size * (share of that many highest coefficients) ** SMOOTH, above the true one
+HIGHEST, SMOOTH = 4, 2.5  # error of a panel: size * (twice the share of so many highest coefficients) ** SMOOTH
 WIDE, NEAR = 8.0, 4.0  # standard deviations of a peak that a panel may be long, and how far around it
 MASS, LONG = 1e-9, 2.5  # share of the evidence that is some; how much longer than one with mass its neighbours may be
 CORRELATED = 0.5  # beyond it the axes are turned; below, edges along the axes stay so
@@ -77,6 +77,9 @@ def _joint(target, data, beta, u):
 def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
     """The free energy, `se` being the quadrature's own bound of its error; with a problem where that is not small."""
     at, dtype, d = jnp.asarray(beta, float), jnp.result_type(float), target.dimension
+    if d > LARGEST:
+        why = f"quadrature serves models of one or two unconstrained parameters; this one has {d}."
+        return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,))
     counted = []
 
     def joint(u):
@@ -89,18 +92,23 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
     panels, finished = adapt(joint, plane, *around(*grid(FIRST[d], d), peaks, widths))
     log_z = _log_sum(panels.log_mass)
     if not np.isfinite(log_z):
-        why = f"the log evidence is {log_z}: no node of the quadrature gives the data a positive, finite density."
-        return FreeEnergy(np.nan, np.nan, beta, "adaptive quadrature", (why,))
-    error = np.exp(_log_sum(panels.log_error.ravel()) - log_z)
+        why = f"the log evidence is {log_z}: no node of the quadrature gives the data a positive and finite density."
+        return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,))
+    error = float(np.exp(_log_sum(panels.log_error.ravel()) - log_z))
     rounding = 4 * float(jnp.finfo(dtype).eps) * (abs(log_z) + target.size)
-    problems = ()
+    problems: tuple[str, ...] = ()
     if not error < ENOUGH:
         problems = (
-            f"the quadrature ended at a relative error of {error:.2g} after {sum(counted)} evaluations, not at "
-            f"{ENOUGH:.0e}: the density has too many edges or ridges, or too heavy tails.",
+            f"quadrature reached a relative error of {error:.1g} in {sum(counted)} evaluations; {ENOUGH:g} was wanted: "
+            "the density has too many edges or ridges, or too heavy tails.",
         )
-    diagnostics = {"panels": len(panels.low), "evaluations": sum(counted), "peaks": len(peaks)}
-    return FreeEnergy(-log_z / beta, (error + rounding) / beta, beta, "adaptive quadrature", problems, diagnostics)
+    elif not finished:
+        problems = (
+            f"after {sum(counted)} evaluations, quadrature had not followed every ridge of the density to its end: "
+            f"its error is unknown, {error:.1g} where it looked.",
+        )
+    diagnostics = {"panels": len(panels.low), "evaluations": sum(counted)}
+    return FreeEnergy(-log_z / beta, (error + rounding) / beta, beta, METHOD, problems, diagnostics)
 
 
 def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map, np.ndarray, np.ndarray]:
@@ -203,7 +211,7 @@ def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels
     errors = []
     for a in (LEGENDRE @ f, np.swapaxes(f @ LEGENDRE.T, 1, 2) if d == 2 else None)[:d]:
         size, high = (np.sqrt((part * part).sum(1)) for part in (a, a[:, -HIGHEST:]))
-        each = size * (high / np.maximum(size, 1e-300)) ** SMOOTH
+        each = size * (2 * high / np.maximum(size, 1e-300)) ** SMOOTH
         errors.append(each @ W if d == 2 else each[:, 0])
     mass = (W @ f) @ W if d == 2 else (W @ f)[:, 0]
     scale = top + np.log(side).sum(1) + np.log(np.diagonal(plane.factor)).sum()
@@ -212,18 +220,18 @@ def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels
 
 
 def adapt(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> tuple[Panels, bool]:
-    """Panels halved until their errors are small and none hides anything; and whether they were enough for that."""
+    """Panels halved until their errors are small and none hides anything; and whether none does."""
     panels = measure(joint, plane, low, side)
-    while len(panels.low) < MOST:
-        log_z = _log_sum(panels.log_mass)
-        if not np.isfinite(log_z):
-            return panels, False
+    while np.isfinite(log_z := _log_sum(panels.log_mass)):
+        behind = panels.log_mass > log_z + np.log(MASS)
         axes = worst(np.exp(panels.log_error - log_z))
         if not axes.any():
-            axes = hidden(panels, panels.log_mass > log_z + np.log(MASS))
+            axes = hidden(panels, behind)
         marked = axes.any(1)
         if not marked.any():
             return panels, True
+        if len(panels.low) > MOST:
+            return panels, not hidden(panels, behind).any()
         new = measure(joint, plane, *cut(panels.low[marked], panels.side[marked], axes[marked]))
         panels = Panels(*(np.concatenate([a[~marked], b]) for a, b in zip(panels, new, strict=True)))
     return panels, False

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt import _climbs, _cover, _laplace, _modes, _smc
+from slt import _climbs, _cover, _cubature, _laplace, _modes, _smc
 from slt._arrays import MeanSE, SltWarning, check_beta
 from slt._target import Target, target
 from slt.energy import FreeEnergy
@@ -130,8 +130,14 @@ def free_energy(
     (True, True)
     """
     density, data = _prepare(key, model, args, kwargs, beta, particles)
-    if method not in ("auto", "tempered"):
-        raise ValueError(f'method must be "auto" or "tempered"; got {method!r}.')
+    if method not in ("auto", "quadrature", "tempered"):
+        raise ValueError(f'method must be "auto", "quadrature" or "tempered"; got {method!r}.')
+    if method == "quadrature" or (method == "auto" and density.dimension <= _cubature.LARGEST):
+        exact = _cubature.free_energy(jax.random.fold_in(key, 2), density, data, beta)
+        if exact.ok:
+            return exact
+        if method == "quadrature":
+            raise ValueError(f'{exact.problems[0]} Use method="auto".')
     key_fast = jax.random.fold_in(key, 1)
     top, ends = _climbs.search(key_fast, density, data, beta)
     if method == "auto" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):
