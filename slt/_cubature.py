@@ -35,6 +35,7 @@ def _joint(target, data, beta, u):
     return jnp.where(jnp.isnan(value), -jnp.inf, value)
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # zero and infinite densities are met, and said
 def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
     """The free energy, `se` being the quadrature's own bound of its error; with a problem where that is not small."""
     at, dtype, d = jnp.asarray(beta, float), jnp.result_type(float), target.dimension

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 NODES, STRETCH, CHUNK = 8, 3.0, 256  # of a panel along each axis; so that a normal is smooth in t; compared at a time
-ACCURACY, ROUND = 1e-4, 512  # relative error to stop at; panels halved in a round at most
+ACCURACY, ROUND, FINEST = 1e-4, 512, 1e-12  # relative error to stop at; panels halved in a round; shortest halved
 HIGHEST, SMOOTH = 4, 2.5  # error of a panel: size * (twice the share of so many highest coefficients) ** SMOOTH
 WIDE, NEAR = 8.0, 4.0  # standard deviations of a peak that a panel may be long, and how far around it
 MASS, LONG = 1e-9, 2.5  # share of the evidence that is some; how much longer than one with mass its neighbours may be
@@ -33,7 +33,7 @@ class Map(NamedTuple):
     def t(self, u: np.ndarray) -> np.ndarray:
         """Where u comes from."""
         z = np.linalg.solve(self.factor, (u - self.centre).T).T
-        return 2 * z / (STRETCH + np.sqrt(STRETCH**2 + 4 * z**2))
+        return np.clip(2 * z / (STRETCH + np.sqrt(STRETCH**2 + 4 * z**2)), -1 + FINEST, 1 - FINEST)
 
 
 class Panels(NamedTuple):
@@ -82,7 +82,7 @@ def around(low: np.ndarray, side: np.ndarray, peaks: np.ndarray, widths: np.ndar
 
 
 def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels:
-    """Mass and error of each panel, the error by its Legendre coefficients along each axis."""
+    """Mass and error of each panel, the error by its Legendre coefficients along each axis; either may be zero."""
     d = low.shape[1]
     z, log_cell = stretch(low[:, None] + side[:, None] * X[:, None])  # (panels, NODES, d)
     node = np.indices([NODES] * d).reshape(d, -1)
@@ -97,8 +97,7 @@ def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels
         errors.append(each @ W if d == 2 else each[:, 0])
     mass = (W @ f) @ W if d == 2 else (W @ f)[:, 0]
     scale = top + np.log(side).sum(1) + np.log(np.diagonal(plane.factor)).sum()
-    with np.errstate(divide="ignore"):
-        return Panels(low, side, np.log(mass) + scale, np.log(np.stack(errors, 1)) + scale[:, None])
+    return Panels(low, side, np.log(mass) + scale, np.log(np.stack(errors, 1)) + scale[:, None])
 
 
 def adapt(joint: Any, spent: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> tuple[Panels, bool]:
@@ -109,6 +108,7 @@ def adapt(joint: Any, spent: Any, plane: Map, low: np.ndarray, side: np.ndarray)
         axes = worst(np.exp(panels.log_error - log_z))
         if not axes.any():
             axes = hidden(panels, behind)
+        axes &= panels.side > FINEST
         marked = axes.any(1)
         if not marked.any():
             return panels, True
