@@ -7,7 +7,7 @@ in unconstrained coordinates, and over all of them, so that no box has to be cho
 prior, and climbs from its peaks, say where the panels of `_panels` should be.
 """
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -76,16 +76,24 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
     return FreeEnergy(-log_z / beta, (error + rounding) / beta, beta, METHOD, problems, diagnostics)
 
 
+@cache
+def lattice(d: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nodes of the survey for a prior of centre 0 and spread 3, and the sides of their cells."""
+    side = 2.0 / SURVEY[d]
+    z, log_cell = stretch((-1 + side * (np.arange(SURVEY[d])[:, None] + X)).ravel())
+    both = z, side * np.tile(W, SURVEY[d]) * np.exp(log_cell)
+    z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij"), -1).reshape(-1, d) for a in both)
+    return z, cell
+
+
 def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map, np.ndarray, np.ndarray]:
     """A map that puts the posterior into the middle of the square, its peaks in t, and their widths there."""
     d = target.dimension
     draws = np.asarray(_climbs.draws_of_prior(key, target, data)[0], np.float64)
-    low, centre, high = np.quantile(np.where(np.isfinite(draws), draws, 0.0), [0.16, 0.5, 0.84], axis=0)
+    draws = np.sort(np.where(np.isfinite(draws), draws, 0.0), axis=0)
+    low, centre, high = (draws[int(share * len(draws))] for share in (0.16, 0.5, 0.84))
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
-    side = 2.0 / SURVEY[d]
-    z, log_cell = stretch((-1 + side * (np.arange(SURVEY[d])[:, None] + X)).ravel())
-    cell = side * np.tile(W, SURVEY[d]) * np.exp(log_cell)
-    z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij"), -1).reshape(-1, d) for a in (z, cell))
+    z, cell = lattice(d)
     u, cell = centre + spread / STRETCH * z, spread / STRETCH * cell
     height = joint(u)
     square = height.reshape([NODES * SURVEY[d]] * d)

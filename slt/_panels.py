@@ -14,7 +14,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 NODES, STRETCH, CHUNK = 8, 3.0, 256  # of a panel along each axis; so that a normal is smooth in t; compared at a time
-ACCURACY, ROUND, FINEST = 1e-4, 512, 1e-12  # relative error to stop at; panels halved in a round; shortest halved
+ACCURACY, ROUND, FINEST = 5e-4, 512, 1e-12  # relative error to stop at; panels halved in a round; shortest halved
 HIGHEST, SMOOTH = 4, 2.5  # error of a panel: size * (twice the share of so many highest coefficients) ** SMOOTH
 WIDE, NEAR = 8.0, 4.0  # standard deviations of a peak that a panel may be long, and how far around it
 MASS, LONG = 1e-9, 2.5  # share of the evidence that is some; how much longer than one with mass its neighbours may be

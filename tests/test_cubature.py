@@ -64,7 +64,7 @@ def test_the_bound_holds_on_random_targets(d):
         data = data_of(shares, means, np.concatenate([covariances, np.tile(np.eye(d), (4 - k, 1, 1))]))
         found = _cubature.free_energy(jax.random.key(seed), PEAKS[d], data, 1.0)
         assert found.ok
-        assert abs(found.value) <= found.se <= 2e-4, (seed, found)
+        assert abs(found.value) <= found.se <= 6e-4, (seed, found)
 
 
 @pytest.mark.parametrize("width", [1e-2, 1e-3])
@@ -79,7 +79,7 @@ def test_needles_are_found(width):
         data = data_of(np.array([0.7, 0.3]), rng.normal(0, 0.7, (2, 2)), covariances)
         found = _cubature.free_energy(jax.random.key(seed), PEAKS[2], data, 1.0)
         assert found.ok
-        assert abs(found.value) <= found.se <= 2e-4, (seed, found)
+        assert abs(found.value) <= found.se <= 6e-4, (seed, found)
 
 
 def upper_bound(x):
@@ -136,7 +136,7 @@ def test_the_bound_holds_on_known_models(model, x, beta, log_z):
     # error of an edge taken for that of a smooth density (0.4 of the true one).
     found = free_energy(KEY, model, x, beta=beta)
     assert found.method == "adaptive quadrature"
-    assert abs(found.value + log_z / beta) <= found.se <= 2e-4 / beta
+    assert abs(found.value + log_z / beta) <= found.se <= 6e-4 / beta
 
 
 def test_single_precision_says_how_much_it_lost():
