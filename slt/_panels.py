@@ -90,8 +90,10 @@ def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels
     log_f = joint((plane.centre + z @ plane.factor.T).reshape(-1, d)).reshape(len(low), -1) + log_cell.sum(-1)
     top = log_f.max(1)
     f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0)[:, None]).reshape(len(low), NODES, -1)
-    errors = []
-    for a in (LEGENDRE @ f, np.swapaxes(f @ LEGENDRE.T, 1, 2) if d == 2 else None)[:d]:
+    errors, along = [], [LEGENDRE @ f]
+    if d == 2:
+        along.append(np.swapaxes(f @ LEGENDRE.T, 1, 2))
+    for a in along:
         size, high = (np.sqrt((part * part).sum(1)) for part in (a, a[:, -HIGHEST:]))
         each = size * (2 * high / np.maximum(size, 1e-300)) ** SMOOTH
         errors.append(each @ W if d == 2 else each[:, 0])

@@ -52,8 +52,8 @@ def turned(sd, angle):
 @pytest.mark.parametrize("d", [1, 2])
 def test_the_bound_holds_on_random_targets(d):
     # Sixty mixtures of one to four normals, widths from 0.03 to 1, at random angles, log Z = 0. Kills: the volume
-    # element left out (0.5 nats and more), an error estimated by one coefficient alone (false in 6 of 400), the axes
-    # not turned (ten times as many panels), an estimate that never falls.
+    # element left out, an error estimated by one coefficient alone, panels not cut down around the peaks, a box of six
+    # standard deviations in place of the line.
     rng = np.random.default_rng(7)
     for seed in range(60):
         k = rng.integers(1, 5)
@@ -71,7 +71,7 @@ def test_the_bound_holds_on_random_targets(d):
 def test_needles_are_found(width):
     # A needle off the grid, three times as long as wide, with seven tenths of the evidence, beside one with three
     # tenths: nothing leads from one to the other. Kills: the climbs left out (both vanish between the nodes), panels
-    # not cut down around the peaks (no node meets a needle).
+    # not cut down around the peaks (no node meets a needle), long panels left beside them.
     for seed in range(8):
         rng = np.random.default_rng(seed)
         sds = width * np.array([[1.0, 3.0], [2.0, 1.5]])
