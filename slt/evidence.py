@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt import _climbs, _cover, _laplace, _modes, _smc
+from slt import _climbs, _cover, _cubature, _laplace, _modes, _smc
 from slt._arrays import MeanSE, SltWarning, check_beta
 from slt._target import Target, target
 from slt.energy import FreeEnergy
@@ -95,11 +95,16 @@ def free_energy(
     method: str = "auto",
     **kwargs: Any,
 ) -> FreeEnergy:
-    r"""Free energy of a model on data: two estimates, their errors, and their agreement.
+    r"""Free energy of a model on data: by quadrature, or by two estimates with their errors and their agreement.
 
     $$F_n(\beta) = -\frac1\beta \log \int \varphi(w) \prod_i p(X_i \mid w)^\beta\,dw$$
 
-    A posterior with one mode, near to normal (most regular models with data), takes milliseconds: climbs from 1024
+    Of one or two unconstrained parameters, the integral is done by adaptive quadrature, in milliseconds on small data:
+    nothing is random but where the survey is centred, and `se` is a bound from the quadrature itself, well above the
+    error in every test against known values, with no Monte Carlo error in it. Where the bound stays above 0.01, and of
+    more parameters, draws have the answer.
+
+    A posterior with one mode, near to normal (most regular models with data), takes milliseconds then: climbs from 1024
     draws of the prior and from around the mode must end at one place, and importance sampling, from a mixture that
     holds the mode, wide surroundings of it and the prior, must agree with bridge sampling. Where anything speaks
     against that, the posterior is tempered.
@@ -113,25 +118,33 @@ def free_energy(
     parameters). With chains at hand, `free_energy_from` is right for what they have visited.
 
     **Arguments:** as in `tempered_smc`; half as many `particles`, because the bridge carries the precision. `method`:
-    `"auto"`, or `"tempered"` to leave out the fast way.
-    **Returns:** `FreeEnergy`: the mean of the two estimates, weighted by their precision; `diagnostics` has `estimates`
+    `"auto"`; `"quadrature"`, an error where it does not serve; `"tempered"` to leave out both fast ways.
+    **Returns:** `FreeEnergy`. By quadrature, `diagnostics` has its `panels` and `evaluations`. Otherwise the value is
+    the mean of the two estimates, weighted by their precision; `diagnostics` has `estimates`
     by method, `agreement` (their difference in standard errors) and, if tempered, `modes` (the masses around modes)
     and `ladder`. If the two contradict each other, or a mode was missed, `value` and `se` are `nan`, and `problems`
     says what was found.
-    **Raises:** as in `tempered_smc`; warns (`SltWarning`) with every problem.
-    **Source:** Meng and Wong (1996); Del Moral, Doucet and Jasra (2006); Grosse, Ghahramani and Adams (2015) for bounds
-    from both sides.
+    **Raises:** as in `tempered_smc`; `ValueError` where quadrature was asked for and does not serve; warns
+    (`SltWarning`) with every problem.
+    **Source:** Berntsen, Espelid and Genz (1991) for adaptive quadrature; Meng and Wong (1996); Del Moral, Doucet and
+    Jasra (2006); Grosse, Ghahramani and Adams (2015) for bounds from both sides.
 
     >>> import numpyro.distributions as dist
     >>> from slt import Triple
     >>> triple = Triple(dist.Normal(0, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(0, 2)})
     >>> found = free_energy(jax.random.key(0), triple, jnp.array([-1.0, 0.0, 0.5, 1.5, 2.0]))
-    >>> bool(abs(found.value - 9.00981) < 4 * found.se), found.ok
-    (True, True)
+    >>> round(found.value, 4), found.se < 1e-5, found.method
+    (9.0098, True, 'adaptive quadrature')
     """
     density, data = _prepare(key, model, args, kwargs, beta, particles)
-    if method not in ("auto", "tempered"):
-        raise ValueError(f'method must be "auto" or "tempered"; got {method!r}.')
+    if method not in ("auto", "quadrature", "tempered"):
+        raise ValueError(f'method must be "auto", "quadrature" or "tempered"; got {method!r}.')
+    if method == "quadrature" or (method == "auto" and density.dimension <= _cubature.LARGEST):
+        exact = _cubature.free_energy(jax.random.fold_in(key, 2), density, data, beta)
+        if exact.ok:
+            return exact
+        if method == "quadrature":
+            raise ValueError(f'{exact.problems[0]} Use method="auto".')
     key_fast = jax.random.fold_in(key, 1)
     top, ends = _climbs.search(key_fast, density, data, beta)
     if method == "auto" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):

@@ -1,0 +1,142 @@
+r"""The free energy of one or two parameters by adaptive quadrature, with an error of its own (floor 3).
+
+$$Z_n(\beta) = \int_{\mathbb{R}^d} e^{\ell(u)}\,du, \qquad
+\ell(u) = \log \varphi(u) + \beta \sum_i \log p(X_i \mid u)$$
+
+in unconstrained coordinates, and over all of them, so that no box has to be chosen. A survey on a grid as wide as the
+prior, and climbs from its peaks, say where the panels of `_panels` should be.
+"""
+
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.ndimage import maximum_filter
+
+from slt import _climbs, _smc
+from slt._panels import NODES, STRETCH, Map, W, X, adapt, around, grid, log_sum, stretch
+from slt.energy import FreeEnergy
+
+METHOD, LARGEST = "adaptive quadrature", 2  # parameters
+SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 4}  # panels along each axis, of the survey and to begin with
+PEAKS, ROUNDS = 16, 4  # of the survey that are climbed from at a time, and how often, while some are not explained
+BATCH, ENOUGH = 1024, 1e-2  # nodes of one call; relative error to be content with
+LEAST, MOST, WORK = 2**14, 2**18, 2**29  # evaluations: LEAST, or at most MOST and WORK densities of one observation
+CORRELATED = 0.5  # beyond it the axes are turned; below, edges along the axes stay so
+SMALL = 30.0  # nats below the highest, where a peak does not matter
+
+
+@partial(jax.jit, static_argnames="target")
+def _joint(target, data, beta, u):
+    log_prior, log_lik = _smc.evaluate(target, data, u, values=True)
+    value = log_prior + beta * log_lik
+    return jnp.where(jnp.isnan(value), -jnp.inf, value)
+
+
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # zero and infinite densities are met, and said
+def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
+    """The free energy, `se` being the quadrature's own bound of its error; with a problem where that is not small."""
+    at, dtype, d = jnp.asarray(beta, float), jnp.result_type(float), target.dimension
+    if d > LARGEST:
+        why = f"quadrature serves models of one or two unconstrained parameters; this one has {d}."
+        return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,))
+    counted = []
+
+    def joint(u):
+        counted.append(len(u))
+        rows = [np.resize(u[i : i + BATCH], (BATCH, d)).astype(dtype) for i in range(0, len(u), BATCH)]
+        found = [_joint(target, data, at, r) for r in rows]
+        return np.concatenate(found)[: len(u)].astype(np.float64)
+
+    def spent():
+        return sum(counted) / max(LEAST, min(MOST, WORK // max(target.size, 1)))
+
+    plane, peaks, widths = survey(key, target, data, at, joint)
+    panels, finished = adapt(joint, spent, plane, *around(*grid(FIRST[d], d), peaks, widths))
+    log_z = log_sum(panels.log_mass)
+    if not np.isfinite(log_z):
+        why = f"the log evidence is {log_z}: no node of the quadrature gives the data a positive and finite density."
+        return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,))
+    error = float(np.exp(log_sum(panels.log_error.ravel()) - log_z))
+    rounding = 4 * float(jnp.finfo(dtype).eps) * (abs(log_z) + target.size)
+    problems: tuple[str, ...] = ()
+    if not error < ENOUGH:
+        problems = (
+            f"quadrature reached a relative error of {error:.1g} in {sum(counted)} evaluations; {ENOUGH:g} was wanted: "
+            "the density has too many edges or ridges, or too heavy tails.",
+        )
+    elif not finished:
+        problems = (
+            f"after {sum(counted)} evaluations, quadrature had not followed every ridge of the density to its end: "
+            f"its error is unknown, {error:.1g} where it looked.",
+        )
+    diagnostics = {"panels": len(panels.low), "evaluations": sum(counted)}
+    return FreeEnergy(-log_z / beta, (error + rounding) / beta, beta, METHOD, problems, diagnostics)
+
+
+@cache
+def lattice(d: int) -> tuple[np.ndarray, np.ndarray]:
+    """The nodes of the survey for a prior of centre 0 and spread 3, and the sides of their cells."""
+    side = 2.0 / SURVEY[d]
+    z, log_cell = stretch((-1 + side * (np.arange(SURVEY[d])[:, None] + X)).ravel())
+    both = z, side * np.tile(W, SURVEY[d]) * np.exp(log_cell)
+    z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij"), -1).reshape(-1, d) for a in both)
+    return z, cell
+
+
+def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map, np.ndarray, np.ndarray]:
+    """A map that puts the posterior into the middle of the square, its peaks in t, and their widths there."""
+    d = target.dimension
+    draws = np.asarray(_climbs.draws_of_prior(key, target, data)[0], np.float64)
+    draws = np.sort(np.where(np.isfinite(draws), draws, 0.0), axis=0)
+    low, centre, high = (draws[int(share * len(draws))] for share in (0.16, 0.5, 0.84))
+    spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
+    z, cell = lattice(d)
+    u, cell = centre + spread / STRETCH * z, spread / STRETCH * cell
+    height = joint(u)
+    square = height.reshape([NODES * SURVEY[d]] * d)
+    peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
+    if not peak.any():
+        return Map(centre, np.diag(spread)), np.zeros((0, d)), np.zeros((0, d))
+    end, value, curvature = summits(target, data, beta, u[peak.ravel()], height[peak.ravel()], spread)
+    precision = curvature + np.diag(spread**-2)
+    log_mass = np.concatenate(
+        [height + np.log(cell).sum(1), d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2]
+    )
+    share = np.exp(log_mass - log_sum(log_mass))
+    where = np.concatenate([u, end])
+    mean = share @ where
+    covariance = ((where - mean).T * share) @ (where - mean)
+    covariance += np.diag(share[: len(u)] @ cell**2 / 12) + np.tensordot(share[len(u) :], np.linalg.inv(precision), 1)
+    sd = np.sqrt(np.diagonal(covariance))
+    correlation = covariance / np.outer(sd, sd)
+    turned = np.linalg.cholesky(correlation) if np.abs(correlation - np.eye(d)).max() > CORRELATED else np.eye(d)
+    plane = Map(mean, sd[:, None] * turned)
+    some = log_mass[len(u) :] > log_mass.max() - SMALL
+    at = plane.t(end[some])
+    steep = np.einsum("ki,skl,li->si", plane.factor, curvature[some], plane.factor)  # the curvature along each z
+    return plane, at, np.exp(-stretch(at)[1]) / np.sqrt(np.maximum(steep, 1e-12))
+
+
+def summits(target: Any, data: Any, beta: Any, u: np.ndarray, height: np.ndarray, spread: np.ndarray) -> Any:
+    """Where climbs from peaks of a grid end, with losses and curvatures: from the highest, then the unexplained."""
+    dtype, excess = jnp.result_type(float), height
+    found = [np.zeros((0, *[len(spread)] * k)) for k in (1, 0, 2)]
+    for _ in range(ROUNDS):
+        first = np.argsort(-excess)[:PEAKS]
+        top = _climbs.climbs(
+            target, data, beta, np.resize(u[first], (PEAKS, u.shape[1])).astype(dtype), spread.astype(dtype)
+        )
+        *top, arrived = (np.asarray(a, np.float64) for a in top)
+        good = (arrived > 0) & (np.linalg.eigvalsh(np.nan_to_num(top[2]) + np.diag(spread**-2)).min(1) > 0)
+        found = [np.concatenate([a, b[good]]) for a, b in zip(found, top, strict=True)]
+        u, height = np.delete(u, first, 0), np.delete(height, first)
+        away = u[:, None] - found[0]
+        normal = -found[1] - np.einsum("ski,kij,skj->sk", away, found[2], away) / 2
+        excess = height - normal.max(1, initial=-np.inf)
+        u, height, excess = (a[excess > 1] for a in (u, height, excess))
+        if not len(u):
+            break
+    return found

@@ -1,0 +1,155 @@
+r"""Panels of a square, measured by a Gauss-Legendre rule and halved where they are worst (floor 0).
+
+$$\int_{\mathbb{R}^d} e^{\ell(u)}\,du = \int_{(-1, 1)^d} e^{\ell(u(t))} \left|\frac{du}{dt}\right| dt, \qquad
+u(t) = c + L z, \quad z_j = \frac{3\, t_j}{1 - t_j^2}$$
+
+What a panel shows need not be what it holds. Around every known peak, panels are cut down to its width before anything
+is measured; and a panel that is much longer than one with mass beside it is cut as well, so that a ridge is followed
+from panel to panel, however thin.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.polynomial import legendre
+
+NODES, STRETCH, CHUNK = 8, 3.0, 256  # of a panel along each axis; so that a normal is smooth in t; compared at a time
+ACCURACY, ROUND, FINEST = 5e-4, 512, 1e-12  # relative error to stop at; panels halved in a round; shortest halved
+HIGHEST, SMOOTH = 4, 2.5  # error of a panel: size * (twice the share of so many highest coefficients) ** SMOOTH
+WIDE, NEAR = 8.0, 4.0  # standard deviations of a peak that a panel may be long, and how far around it
+MASS, LONG = 1e-9, 2.5  # share of the evidence that is some; how much longer than one with mass its neighbours may be
+
+X, W = legendre.leggauss(NODES)
+LEGENDRE = (np.sqrt(2 * np.arange(NODES) + 1) * legendre.legvander(X, NODES - 1)).T * W / 2  # f to coefficients
+X, W = (X + 1) / 2, W / 2  # on (0, 1)
+
+
+class Map(NamedTuple):
+    """From the square to the plane."""
+
+    centre: np.ndarray
+    factor: np.ndarray
+
+    def t(self, u: np.ndarray) -> np.ndarray:
+        """Where u comes from."""
+        z = np.linalg.solve(self.factor, (u - self.centre).T).T
+        return np.clip(2 * z / (STRETCH + np.sqrt(STRETCH**2 + 4 * z**2)), -1 + FINEST, 1 - FINEST)
+
+
+class Panels(NamedTuple):
+    """Boxes in t, `(panels, d)`, the log of the mass of each, and of its error along each axis."""
+
+    low: np.ndarray
+    side: np.ndarray
+    log_mass: np.ndarray
+    log_error: np.ndarray
+
+
+def stretch(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """z, and the log of dz/dt."""
+    inside = 1 - t**2
+    return STRETCH * t / inside, np.log(STRETCH * (1 + t**2) / inside**2)
+
+
+def grid(many: int, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Equal panels."""
+    line = -1 + 2 / many * np.arange(many)
+    low = np.stack(np.meshgrid(*[line] * d, indexing="ij"), -1).reshape(-1, d)
+    return low, np.full_like(low, 2 / many)
+
+
+def cut(low: np.ndarray, side: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each panel halved along the axes that are marked."""
+    for j in range(low.shape[1]):
+        marked = axes[:, j]
+        side = side.copy()
+        side[marked, j] /= 2
+        upper = low[marked]
+        upper[:, j] += side[marked, j]
+        low, side, axes = (np.concatenate(a) for a in ((low, upper), (side, side[marked]), (axes, axes[marked])))
+    return low, side
+
+
+def around(low: np.ndarray, side: np.ndarray, peaks: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Panels cut, where a peak is near, until none is long against its width."""
+    at, width = peaks[:, None], np.maximum(widths, 1e-9)[:, None]
+    while True:
+        near = (np.abs(at - low - side / 2) <= side / 2 + NEAR * width).all(-1, keepdims=True)
+        axes = (near & (side > WIDE * width)).any(0)
+        if not axes.any():
+            return low, side
+        low, side = cut(low, side, axes)
+
+
+def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels:
+    """Mass and error of each panel, the error by its Legendre coefficients along each axis; either may be zero."""
+    d = low.shape[1]
+    z, log_cell = stretch(low[:, None] + side[:, None] * X[:, None])  # (panels, NODES, d)
+    node = np.indices([NODES] * d).reshape(d, -1)
+    z, log_cell = (np.stack([a[:, node[j], j] for j in range(d)], -1) for a in (z, log_cell))
+    log_f = joint((plane.centre + z @ plane.factor.T).reshape(-1, d)).reshape(len(low), -1) + log_cell.sum(-1)
+    top = log_f.max(1)
+    f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0)[:, None]).reshape(len(low), NODES, -1)
+    errors, along = [], [LEGENDRE @ f]
+    if d == 2:
+        along.append(np.swapaxes(f @ LEGENDRE.T, 1, 2))
+    for a in along:
+        size, high = (np.sqrt((part * part).sum(1)) for part in (a, a[:, -HIGHEST:]))
+        each = size * (2 * high / np.maximum(size, 1e-300)) ** SMOOTH
+        errors.append(each @ W if d == 2 else each[:, 0])
+    mass = (W @ f) @ W if d == 2 else (W @ f)[:, 0]
+    scale = top + np.log(side).sum(1) + np.log(np.diagonal(plane.factor)).sum()
+    return Panels(low, side, np.log(mass) + scale, np.log(np.stack(errors, 1)) + scale[:, None])
+
+
+def adapt(joint: Any, spent: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> tuple[Panels, bool]:
+    """Panels halved until their errors are small and none hides anything; and whether none does."""
+    panels = measure(joint, plane, low, side)
+    while np.isfinite(log_z := log_sum(panels.log_mass)):
+        behind = panels.log_mass > log_z + np.log(MASS)
+        axes = worst(np.exp(panels.log_error - log_z))
+        if not axes.any():
+            axes = hidden(panels, behind)
+        axes &= panels.side > FINEST
+        marked = axes.any(1)
+        if not marked.any():
+            return panels, True
+        if spent() > 1:
+            return panels, not hidden(panels, behind).any()
+        new = measure(joint, plane, *cut(panels.low[marked], panels.side[marked], axes[marked]))
+        panels = Panels(*(np.concatenate([a[~marked], b]) for a, b in zip(panels, new, strict=True)))
+    return panels, False
+
+
+def worst(share: np.ndarray) -> np.ndarray:
+    """The fewest panels without which the others are accurate, and along which axes to halve them."""
+    each = share.sum(1)
+    order = np.argsort(-each)
+    rest = each.sum() - np.cumsum(each[order])
+    many = 0 if each.sum() <= ACCURACY else int(np.argmax(rest <= ACCURACY / 2)) + 1
+    axes = np.zeros(share.shape, bool)
+    chosen = order[: min(many, ROUND)]
+    axes[chosen] = share[chosen] > 0.1 * share[chosen].max(1, keepdims=True)
+    return axes
+
+
+def hidden(panels: Panels, some: np.ndarray) -> np.ndarray:
+    """Which panels touch one with mass and are much longer than it, and along which axes."""
+    side, middle, axes = panels.side, panels.low + panels.side / 2, np.zeros(panels.low.shape, bool)
+    long = np.flatnonzero((side > LONG * side[some].min(0)).any(1))
+    short = np.flatnonzero(some & (LONG * side < side.max(0)).any(1))
+    for first in range(0, len(short), CHUNK):
+        rows = short[first : first + CHUNK, None]
+        gaps = [
+            np.abs(m[rows] - m[long]) - (s[rows] + s[long]) * (0.5 + 1e-9)
+            for m, s in zip(middle.T, side.T, strict=True)
+        ]
+        touch = np.max(gaps, axis=0) <= 0
+        for j, s in enumerate(side.T):
+            axes[long, j] |= (touch & (s[long] > LONG * s[rows])).any(0)
+    return axes
+
+
+def log_sum(a: np.ndarray) -> float:
+    top = a.max()
+    return float(top + np.log(np.exp(a - top).sum())) if np.isfinite(top) else float(top)
