@@ -132,9 +132,8 @@ def free_energy(
     density, data = _prepare(key, model, args, kwargs, beta, particles)
     if method not in ("auto", "tempered"):
         raise ValueError(f'method must be "auto" or "tempered"; got {method!r}.')
-    key_fast = jax.random.fold_in(key, 1)
-    top, ends = _climbs.search(key_fast, density, data, beta)
-    if method == "auto" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):
+    top, ends = _climbs.search(key, density, data, beta)
+    if method == "auto" and top is not None and (fast := _laplace.estimates(key, density, data, beta, top)):
         return _laplace.record(*fast)
     keys = jax.random.split(key, 4)
     climb = _climb(keys[0], density, data, beta, particles)
