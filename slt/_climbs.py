@@ -127,7 +127,7 @@ def search(key: Any, target: Any, data: Any, beta: float) -> tuple[Climbs | None
     d = target.dimension
     if d > LARGEST:
         return None, (np.zeros((0, d)), np.zeros(0))
-    at = jnp.asarray(beta, float)
+    at = np.asarray(beta, float)
     starts, spread, top = begin(key, target, data, at)
     tops = [Climbs(*map(np.asarray, top))]
     end, curvature = tops[0].end[0], tops[0].curvature[0]
@@ -152,7 +152,7 @@ def search(key: Any, target: Any, data: Any, beta: float) -> tuple[Climbs | None
 def ends(target: Any, data: Any, beta: float, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where climbs from `starts` arrive, and how high; by gradients alone where there are many parameters."""
     starts = starts[np.isfinite(starts).all(1)] if np.isfinite(starts).all(1).any() else np.zeros_like(starts)
-    spread, at = np.maximum(starts.std(0), 1e-12), jnp.asarray(beta, float)
+    spread, at = np.maximum(starts.std(0), 1e-12), np.asarray(beta, float)
     if starts.shape[1] <= LARGEST:
         return _ends([Climbs(*map(np.asarray, climbs(target, data, at, starts, spread)))])
 

@@ -106,7 +106,7 @@ def fit(key: Any, target: Any, data: Any, beta: Any, top: Climbs) -> Fit:
 
 def estimates(key: Any, target: Any, data: Any, beta: float, top: Climbs) -> tuple[FreeEnergy, FreeEnergy] | None:
     """Importance and bridge sampling around the one mode, or `None` where that is not safe."""
-    found = Fit(*map(np.asarray, fit(key, target, data, jnp.asarray(beta, float), top)))
+    found = Fit(*map(np.asarray, fit(key, target, data, np.asarray(beta, float), top)))
     if not (np.isfinite(found.chains).all() and np.isfinite(found.proposals).all()):
         return None
     with warnings.catch_warnings():
