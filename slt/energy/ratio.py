@@ -84,7 +84,7 @@ def bridge_sampling(at_draws: Any, at_proposals: Any, *, beta: float = 1.0, chai
     a, b = draws - shift, proposals - shift
     n1 = _independent_draws(by_chain)
     s1, s2 = n1 / (n1 + b.size), b.size / (n1 + b.size)
-    log_z, step = 0.0, np.inf
+    log_z, step, p_over, g_over = 0.0, np.inf, np.ones(1), np.ones(1)
     with np.errstate(over="ignore"):
         for _ in range(STEPS):
             # Normalized densities p and g, each over the mixture s1 p + s2 g: at Z their means under g and p are equal.
