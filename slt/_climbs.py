@@ -17,6 +17,7 @@ from slt import _smc
 STARTS, ROUND, STEPS = 1024, 64, 100  # climbs, those by Newton by the round; steps of each of those at most
 NEAR, AROUND, QUICK = 256, 2.0, 8  # climbs from around the mode, how far around; steps with its curvature at most
 ARRIVED, ROUNDING = 1e-8, 4  # nats to be gained by a further step; as a multiple of the rounding of the height
+OWN = 2**20  # this number and the next one make keys for the search, apart from those that the key is split into
 LARGEST = 64  # parameters, beyond which the curvature costs more than the tempering
 ONE = 0.1  # squared distance, by the curvature, within which two ends are the same
 
@@ -72,16 +73,18 @@ def climbs(target: Any, data: Any, beta: Any, starts: Any, spread: Any) -> Climb
 
 
 @partial(jax.jit, static_argnames="target")
-def draws_of_prior(key: Any, target: Any, data: Any) -> tuple[Any, Any]:
-    """Where climbs start, and how far these places spread."""
-    u = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, STARTS))
-    return u, jnp.where(jnp.isfinite(u), u, 0.0).std(0)
+def begin(key: Any, target: Any, data: Any, beta: Any) -> tuple[Any, Any, Climbs]:
+    """Draws of the prior where climbs start, how far these places spread, and the first round of climbs."""
+    u = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(jax.random.fold_in(key, OWN), STARTS))
+    spread = jnp.where(jnp.isfinite(u), u, 0.0).std(0)
+    return u, spread, climbs(target, data, beta, u[:ROUND], spread)
 
 
 @partial(jax.jit, static_argnames="target")
-def descend(key: Any, target: Any, data: Any, beta: Any, starts: Any, mode: Any, curvature: Any) -> tuple[Any, Any]:
-    """The starts and some around the mode, and which of them a few steps with the curvature of the mode lead to it."""
-    chol = jnp.linalg.cholesky(curvature)
+def descend(key: Any, target: Any, data: Any, beta: Any, starts: Any, top: Climbs) -> tuple[Any, Any]:
+    """The other starts, some around the mode, and which of them a few steps with the curvature there lead to it."""
+    key = jax.random.fold_in(key, OWN + 1)
+    starts, mode, chol = starts[ROUND:], top.end, jnp.linalg.cholesky(top.curvature)
     z = AROUND * jax.random.normal(key, (NEAR, len(mode)), mode.dtype)
     starts = jnp.concatenate([starts, mode + jax.scipy.linalg.solve_triangular(chol.T, z.T, lower=False).T])
 
@@ -93,9 +96,13 @@ def descend(key: Any, target: Any, data: Any, beta: Any, starts: Any, mode: Any,
     def home(u):
         return ((chol.T @ (u - mode).T) ** 2).sum(0) < ONE
 
+    def arrived(u, value, move, share):
+        """At home, or the next step leads there from no higher than home is: that it climbs needs no look."""
+        return (home(u) | home(u + share[:, None] * move) & (value <= -top.value - ONE / 2)) & jnp.isfinite(value)
+
     def unfinished(state):
-        u, _, _, k = state
-        return (k < QUICK) & ~home(u).all()
+        u, at, share, k = state
+        return (k < QUICK) & ~arrived(u, *at, share).all()
 
     def step(state):
         u, (value, move), share, k = state
@@ -107,8 +114,8 @@ def descend(key: Any, target: Any, data: Any, beta: Any, starts: Any, mode: Any,
         return u, (jnp.where(better, new[0], value), move), share, k + 1
 
     state = starts, look(starts), jnp.ones(len(starts), mode.dtype), 0
-    u, (value, _), _, _ = jax.lax.while_loop(unfinished, step, state)
-    return starts, home(u) & jnp.isfinite(value)
+    u, at, share, _ = jax.lax.while_loop(unfinished, step, state)
+    return starts, arrived(u, *at, share)
 
 
 def _loss(target, data, beta, u):
@@ -120,10 +127,9 @@ def search(key: Any, target: Any, data: Any, beta: float) -> tuple[Climbs | None
     d = target.dimension
     if d > LARGEST:
         return None, (np.zeros((0, d)), np.zeros(0))
-    at = jnp.asarray(beta, float)
-    key_prior, key_near = jax.random.split(key)
-    starts, spread = draws_of_prior(key_prior, target, data)
-    tops = [Climbs(*map(np.asarray, climbs(target, data, at, starts[:ROUND], spread)))]
+    at = np.asarray(beta, float)
+    starts, spread, top = begin(key, target, data, at)
+    tops = [Climbs(*map(np.asarray, top))]
     end, curvature = tops[0].end[0], tops[0].curvature[0]
 
     def one(top):
@@ -132,20 +138,21 @@ def search(key: Any, target: Any, data: Any, beta: float) -> tuple[Climbs | None
 
     if not one(tops[0]):
         return None, _ends(tops)
-    others, home = map(np.asarray, descend(key_near, target, data, at, starts[ROUND:], end, curvature))
+    one_top = Climbs(*(a[0] for a in tops[0]))
+    others, home = map(np.asarray, descend(key, target, data, at, starts, one_top))
     lost = np.flatnonzero(~home)
     for first in range(0, len(lost), ROUND):
         rows = np.resize(lost[first : first + ROUND], ROUND)
         tops.append(Climbs(*map(np.asarray, climbs(target, data, at, others[rows], spread))))
         if not one(tops[-1]):
             return None, _ends(tops)
-    return Climbs(*(a[0] for a in tops[0])), _ends(tops[:1])
+    return one_top, _ends(tops[:1])
 
 
 def ends(target: Any, data: Any, beta: float, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where climbs from `starts` arrive, and how high; by gradients alone where there are many parameters."""
     starts = starts[np.isfinite(starts).all(1)] if np.isfinite(starts).all(1).any() else np.zeros_like(starts)
-    spread, at = np.maximum(starts.std(0), 1e-12), jnp.asarray(beta, float)
+    spread, at = np.maximum(starts.std(0), 1e-12), np.asarray(beta, float)
     if starts.shape[1] <= LARGEST:
         return _ends([Climbs(*map(np.asarray, climbs(target, data, at, starts, spread)))])
 

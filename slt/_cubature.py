@@ -25,6 +25,7 @@ PEAKS, ROUNDS = 16, 4  # of the survey that are climbed from at a time, and how 
 BATCH, ENOUGH = 1024, 1e-2  # nodes of one call; relative error to be content with
 LEAST, MOST, WORK = 2**14, 2**18, 2**29  # evaluations: LEAST, or at most MOST and WORK densities of one observation
 CORRELATED = 0.5  # beyond it the axes are turned; below, edges along the axes stay so
+DRAWS = 512  # of the prior, for the centre and the width of the survey
 SMALL = 30.0  # nats below the highest, where a peak does not matter
 
 
@@ -33,6 +34,14 @@ def _joint(target, data, beta, u):
     log_prior, log_lik = _smc.evaluate(target, data, u, values=True)
     value = log_prior + beta * log_lik
     return jnp.where(jnp.isnan(value), -jnp.inf, value)
+
+
+@partial(jax.jit, static_argnames="target")
+def _quantiles(key, target, data):
+    """One standard deviation below the median of the prior, the median, and one above, were it normal."""
+    draws = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, DRAWS))
+    draws = jnp.sort(jnp.where(jnp.isfinite(draws), draws, 0.0), axis=0)
+    return draws[np.array([0.16 * DRAWS, 0.5 * DRAWS, 0.84 * DRAWS], int)]
 
 
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")  # zero and infinite densities are met, and said
@@ -89,9 +98,7 @@ def lattice(d: int) -> tuple[np.ndarray, np.ndarray]:
 def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map, np.ndarray, np.ndarray]:
     """A map that puts the posterior into the middle of the square, its peaks in t, and their widths there."""
     d = target.dimension
-    draws = np.asarray(_climbs.draws_of_prior(key, target, data)[0], np.float64)
-    draws = np.sort(np.where(np.isfinite(draws), draws, 0.0), axis=0)
-    low, centre, high = (draws[int(share * len(draws))] for share in (0.16, 0.5, 0.84))
+    low, centre, high = np.asarray(_quantiles(key, target, data), np.float64)
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
     z, cell = lattice(d)
     u, cell = centre + spread / STRETCH * z, spread / STRETCH * cell

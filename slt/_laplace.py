@@ -27,6 +27,7 @@ PILOT, CHAINS, ROUNDS = 512, 256, 2  # proposals to adapt to; Hamiltonian chains
 SCALES, STRATA = (1.0, 4.0, 16.0), (1024, 128, 128, 128)  # widths of the mixture; draws of each, and of the prior
 OUTSIDE, REACH = 1e-3, 12.0  # share of the evidence beyond REACH standard deviations of a normal's squared distance
 TAIL, WORTH, AGREE = 0.5, 0.1, 3.0  # Pareto k, share of draws, standard errors: all of them stricter than a warning
+OWN = 2**20 + 2  # makes the key of the fit, apart from those of the search and those that the key is split into
 HEAVIEST, HIGHER = 0.02, 1.0  # share of one draw; nats by which a ratio at the chains may exceed all others
 
 
@@ -41,16 +42,18 @@ class Fit(NamedTuple):
 
 def _student(key, draws, at, chol):
     d, freedom = len(at), int(FREEDOM)
-    z = jax.random.normal(key, (draws, d + freedom), at.dtype)
-    scale = (z[:, d:] ** 2).mean(1, keepdims=True)  # a chi-square, faster than by rejection
-    return at + (z[:, :d] / jnp.sqrt(scale)) @ chol.T
+    key_z, key_log = jax.random.split(key)
+    z = jax.random.normal(key_z, (draws, d + freedom % 2), at.dtype)
+    uniform = jax.random.uniform(key_log, (draws, freedom // 2), at.dtype, minval=jnp.finfo(at.dtype).tiny)
+    square = -2 * jnp.log(uniform).sum(1) + (z[:, d:] ** 2).sum(1)  # a chi-square, faster than by rejection
+    return at + (z[:, :d] * jnp.sqrt(freedom / square)[:, None]) @ chol.T
 
 
 @partial(jax.jit, static_argnames="target")
-def fit(key: Any, target: Any, data: Any, beta: Any, mode: Any, curvature: Any) -> Fit:
+def fit(key: Any, target: Any, data: Any, beta: Any, top: Climbs) -> Fit:
     """All of it in one compiled program, which later data of the same shape use again."""
-    keys, d = jax.random.split(key, 5), target.dimension
-    half = jnp.linalg.inv(jnp.linalg.cholesky(curvature))  # NaN, and then no ratio is finite, where it is no mode
+    keys, d, mode = jax.random.split(jax.random.fold_in(key, OWN), 5), target.dimension, top.end
+    half = jnp.linalg.inv(jnp.linalg.cholesky(top.curvature))  # NaN, and then no ratio is finite, where it is no mode
     narrow = half.T @ half
 
     def squares(u, at, chol):
@@ -103,8 +106,7 @@ def fit(key: Any, target: Any, data: Any, beta: Any, mode: Any, curvature: Any) 
 
 def estimates(key: Any, target: Any, data: Any, beta: float, top: Climbs) -> tuple[FreeEnergy, FreeEnergy] | None:
     """Importance and bridge sampling around the one mode, or `None` where that is not safe."""
-    at, key_fit = jnp.asarray(beta, float), jax.random.fold_in(key, 1)
-    found = Fit(*map(np.asarray, fit(key_fit, target, data, at, top.end, top.curvature)))
+    found = Fit(*map(np.asarray, fit(key, target, data, np.asarray(beta, float), top)))
     if not (np.isfinite(found.chains).all() and np.isfinite(found.proposals).all()):
         return None
     with warnings.catch_warnings():

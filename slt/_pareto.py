@@ -9,19 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from slt._tail import NEGLIGIBLE, fit, log_sum_exp, tail_size
 from slt._work import workers
 
 MINIMUM_DRAWS = 25  # the tail is a fifth of the draws and needs five of them
 ENTRIES = 2**18  # of a tile: it stays in the cache
 STRIP = 512
-FACTORS = 8  # numbers multiplied before one logarithm is taken of them
-PRIOR_DRAWS, PRIOR_K = 10, 0.5  # the fit's prior: ten tail draws of a distribution with that shape
-NEGLIGIBLE = 1e-12  # tail weights that agree to this are bounded
-
-
-def tail_size(draws: int) -> int:
-    """How many of the largest weights are smoothed."""
-    return min(int(3 * np.sqrt(draws)) if draws > 225 else draws // 5, draws - 1)
 
 
 def smoothed_cv(log_lik: np.ndarray, *, beta: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +66,7 @@ def _smooth(log_p: np.ndarray, tail: int, beta: float) -> tuple[np.ndarray, np.n
     # log sum_s w p, less log p of the smallest density; over the body w p is a constant at beta = 1
     numerator = np.full(len(low), np.log(draws - tail))
     if beta != 1:
-        numerator = _log_sum_exp((1 - beta) * body.astype(np.float64))
+        numerator = log_sum_exp((1 - beta) * body.astype(np.float64))
     body *= -beta
     np.exp(body, out=body)
     body_weights = body.sum(1, dtype=np.float64)
@@ -85,68 +78,9 @@ def _smooth(log_p: np.ndarray, tail: int, beta: float) -> tuple[np.ndarray, np.n
     quantile = scale[:, None] * np.expm1(-k[:, None] * np.log1p(-p)) / k[:, None]
     quantile = np.where(k[:, None] == 0, -scale[:, None] * np.log1p(-p), quantile)
     smoothed = np.where(usable[:, None], np.minimum(np.log(cutoff + quantile), 0.0), ratio)
-    numerator = np.logaddexp(numerator, _log_sum_exp(smoothed + low - least))
+    numerator = np.logaddexp(numerator, log_sum_exp(smoothed + low - least))
     denominator = np.log(body_weights + np.exp(smoothed).sum(1))
     return denominator - numerator - least[:, 0], np.where(spread, k, -np.inf)
-
-
-def fit(excess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    r"""Shape $k$ and scale $\sigma$ of generalized Pareto distributions, one fit per row.
-
-    $$F(x) = 1 - \left(1 + \frac{k x}{\sigma}\right)^{-1/k}$$
-
-    The profile likelihood in $b = -k/\sigma$ is averaged over a grid of $b$; $k$ is drawn towards one half.
-
-    **Arguments:** `excess`: shape `(rows, M)`, nonnegative, ascending.
-    **Returns:** two arrays `(rows,)`; NaN where the lowest quarter of a row is a single value.
-    **Source:** Zhang and Stephens (2009); the prior is that of Vehtari et al. (2024), appendix C.
-
-    >>> p = (np.arange(1000) + 0.5) / 1000
-    >>> k, scale = fit(np.array([np.expm1(-0.4 * np.log1p(-p)) / 0.4 * 2.0]))  # quantiles for k = 0.4, scale 2
-    >>> round(float(k[0]), 1), round(float(scale[0]), 1)
-    (0.4, 2.0)
-    """
-    m = excess.shape[1]
-    grid = 30 + int(m**0.5)
-    quartile, largest = excess[:, int(m / 4 + 0.5) - 1], excess[:, -1]
-    b = (1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))) / (3 * quartile[:, None]) + 1 / largest[:, None]
-    mean_log = _mean_log1p(b, excess)
-    log_likelihood = m * (np.log(-b / mean_log) - mean_log - 1)
-    weight = np.exp(log_likelihood - _log_sum_exp(log_likelihood)[:, None])
-    weight = np.where(weight >= 10 * np.finfo(float).eps, weight, 0.0)
-    b_mean = (b * weight).sum(1) / weight.sum(1)
-    raw = np.log1p(-b_mean[:, None] * excess).mean(1)
-    k = (m * raw + PRIOR_DRAWS * PRIOR_K) / (m + PRIOR_DRAWS)
-    k = np.where(np.isnan(k), np.inf, k)
-    return np.where(quartile > excess[:, 0], k, np.nan), -raw / b_mean
-
-
-def _mean_log1p(b: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of log(1 - b x), one logarithm for several factors; shapes `(rows, g)`, `(rows, m)`."""
-    rows, m = x.shape
-    wide = np.flatnonzero(~(np.abs(b[:, 0] * x[:, -1]) < 1e30))  # a product of factors could overflow
-    if wide.size == rows:
-        return np.log1p(-b[:, :, None] * x[:, None]).mean(2)
-    groups = -(-m // FACTORS)
-    padded = np.zeros((rows, FACTORS, groups))
-    padded.reshape(rows, -1)[:, :m] = x
-    minus_b = -b[:, :, None]
-    product = minus_b * padded[:, None, 0]
-    product += 1
-    factor = np.empty_like(product)
-    for j in range(1, FACTORS):
-        np.multiply(minus_b, padded[:, None, j], out=factor)
-        factor += 1
-        product *= factor
-    mean = np.log(product, out=product).sum(2) / m
-    if wide.size:
-        mean[wide] = _mean_log1p(b[wide], x[wide])
-    return mean
-
-
-def _log_sum_exp(a: np.ndarray) -> np.ndarray:
-    most = a.max(1, keepdims=True)
-    return np.log(np.exp(a - most).sum(1)) + most[:, 0]
 
 
 def k_threshold(draws: int) -> float:

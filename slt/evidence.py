@@ -140,14 +140,13 @@ def free_energy(
     if method not in ("auto", "quadrature", "tempered"):
         raise ValueError(f'method must be "auto", "quadrature" or "tempered"; got {method!r}.')
     if method == "quadrature" or (method == "auto" and density.dimension <= _cubature.LARGEST):
-        exact = _cubature.free_energy(jax.random.fold_in(key, 2), density, data, beta)
+        exact = _cubature.free_energy(key, density, data, beta)
         if exact.ok:
             return exact
         if method == "quadrature":
             raise ValueError(f'{exact.problems[0]} Use method="auto".')
-    key_fast = jax.random.fold_in(key, 1)
-    top, ends = _climbs.search(key_fast, density, data, beta)
-    if method == "auto" and top is not None and (fast := _laplace.estimates(key_fast, density, data, beta, top)):
+    top, ends = _climbs.search(key, density, data, beta)
+    if method == "auto" and top is not None and (fast := _laplace.estimates(key, density, data, beta, top)):
         return _laplace.record(*fast)
     keys = jax.random.split(key, 4)
     climb = _climb(keys[0], density, data, beta, particles)

@@ -400,6 +400,18 @@ def test_every_gate_of_the_fast_way_closes_alone(monkeypatch):
     assert taken == [True, False, False, False, False]
 
 
+def test_a_step_home_from_above_is_no_climb():
+    # A bowl whose far side is 50 nats higher: at 6 the slope leads home, the height does not; at 3 both do. Kills: the
+    # last step believed without a look at where it starts.
+    shelf = SimpleNamespace(
+        log_prior=lambda u, _: -(u @ u) / 2 + 50.0 * (u[0] > 5), log_lik=lambda u, _: 0.0 * u[0], size=1, dimension=1
+    )
+    starts = jnp.concatenate([jnp.zeros(_climbs.ROUND), jnp.array([6.0, 3.0, -8.0])])[:, None]
+    top = _climbs.Climbs(np.zeros(1), np.zeros(()), np.eye(1), np.array(True))
+    _, home = _climbs.descend.__wrapped__(jax.random.key(0), shelf, None, 1.0, starts, top)
+    assert home[:3].tolist() == [False, True, True]
+
+
 def test_single_precision_takes_the_fast_way_too():
     # Kills: an end of a climb judged by a gain of 1e-8 nats, which rounding hides (tempered in most runs).
     x, y = (np.asarray(a, np.float32) for a in TARGETS["regression"].data)

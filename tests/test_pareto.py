@@ -6,7 +6,7 @@ import pytest
 from arviz_stats.base import array_stats
 from scipy import stats
 
-from slt import SltWarning, _arviz, _pareto, cv_loss, pareto_k
+from slt import SltWarning, _arviz, _pareto, _tail, cv_loss, pareto_k
 
 
 def columns(rng, draws):
@@ -41,6 +41,15 @@ def test_smoothing_is_arvizs_on_columns_of_every_kind(draws, rng):
         want, want_k = arviz_terms(log_lik)
     np.testing.assert_allclose(k, want_k, atol=1e-6)
     np.testing.assert_allclose(terms, want, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("draws", [25, 226, 1000])
+def test_the_tail_of_one_column_is_arvizs(draws, rng):
+    # As in diagnostics of free energies. Kills: the tail one draw too long, its cutoff not subtracted, the lower tail.
+    log_w = -columns(rng, draws).T
+    want = [_arviz.psis(w[:, None])[1][0] for w in log_w]
+    np.testing.assert_allclose([_tail.shape(w) for w in log_w], want, atol=1e-6)
+    assert _tail.shape(np.zeros(draws)) == -np.inf
 
 
 def test_smoothing_is_arviz_loos_front_door(rng):

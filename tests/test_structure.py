@@ -17,6 +17,7 @@ ROOT = Path(slt.__file__).parent
 FLOORS = {
     "_arrays": 0,
     "_arviz": 0,
+    "_tail": 0,
     "_mixing": 0,
     "_work": 0,
     "_store": 0,

@@ -18,6 +18,7 @@ from slt.energy.record import (
 )
 
 STEPS, PRECISION = 1000, 1e-12  # of the fixed point of Meng and Wong
+FLOOR = 1e-200  # of a mean in a step, so that densities far apart are reached in several steps and not by underflow
 
 
 def importance_sampling(log_ratio: Any, *, beta: float = 1.0) -> FreeEnergy:
@@ -83,16 +84,15 @@ def bridge_sampling(at_draws: Any, at_proposals: Any, *, beta: float = 1.0, chai
     a, b = draws - shift, proposals - shift
     n1 = _independent_draws(by_chain)
     s1, s2 = n1 / (n1 + b.size), b.size / (n1 + b.size)
-    log_z = 0.0
-    for _ in range(STEPS):
-        upper = _log_mean_1d(b - np.logaddexp(np.log(s1) + b, np.log(s2) + log_z))
-        lower = _log_mean_1d(-np.logaddexp(np.log(s1) + a, np.log(s2) + log_z))
-        log_z, before = upper - lower, log_z
-        if abs(log_z - before) < PRECISION * max(1.0, abs(log_z)):
-            break
-    # Normalized densities p and g, each over the mixture s1 p + s2 g: their means under g and p are equal.
-    p_over = np.exp(b - log_z - np.logaddexp(np.log(s1) + b - log_z, np.log(s2)))
-    g_over = np.exp(-np.logaddexp(np.log(s1) + a - log_z, np.log(s2)))
+    log_z, step, p_over, g_over = 0.0, np.inf, np.ones(1), np.ones(1)
+    with np.errstate(over="ignore"):
+        for _ in range(STEPS):
+            # Normalized densities p and g, each over the mixture s1 p + s2 g: at Z their means under g and p are equal.
+            p_over, g_over = 1 / (s1 + s2 * np.exp(log_z - b)), 1 / (s2 + s1 * np.exp(a - log_z))
+            if abs(step) < PRECISION * max(1.0, abs(log_z)):
+                break
+            step = np.log(max(p_over.mean(), FLOOR)) - np.log(max(g_over.mean(), FLOOR))
+            log_z += step
     effective = _independent_draws(g_over.reshape(by_chain.shape))
     variance = p_over.var() / p_over.mean() ** 2 / b.size + g_over.var() / g_over.mean() ** 2 / effective
     overlap = float(p_over.mean())
@@ -128,8 +128,3 @@ def _independent(log_w: np.ndarray) -> tuple[float, float]:
     """Log of the mean of independent weights, some of which may be zero, and its standard error."""
     w = np.exp(log_w - log_w.max())
     return float(np.log(w.mean()) + log_w.max()), float(w.std() / w.mean() / np.sqrt(w.size))
-
-
-def _log_mean_1d(a: np.ndarray) -> float:
-    top = a.max()
-    return float(top + np.log(np.exp(a - top).mean()))

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from slt import _tail
 from slt._arrays import MeanSE, SltWarning
-from slt._arviz import MINIMUM_DRAWS, psis
+from slt._arviz import MINIMUM_DRAWS
 from slt._mixing import ess
 
 HEAVY_TAIL = 0.7  # Pareto k beyond which a mean of weights and its error are not to be trusted
@@ -132,8 +133,7 @@ def effective_weights(log_w: np.ndarray) -> float:
 
 def pareto_k(log_w: np.ndarray) -> float:
     """Shape of the upper tail of the weights; minus infinity where there are too few draws to see one."""
-    flat = log_w.reshape(-1, 1)
-    return float(psis(flat)[1][0]) if flat.size >= MINIMUM_DRAWS else -np.inf
+    return _tail.shape(log_w.ravel()) if log_w.size >= MINIMUM_DRAWS else -np.inf
 
 
 def check_finite(a: np.ndarray, name: str) -> np.ndarray:
