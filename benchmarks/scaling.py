@@ -1,13 +1,13 @@
 """How the cost grows: measured exponents of seconds in observations, draws, data sets, chains and parameters.
 
-`python -m benchmarks.scaling` prints the table of `README.md` and draws `scaling.png` beside it. An exponent is the
-slope of log seconds on log size over the last three of four sizes, each twice the one before; a call's fixed cost pulls
-it below its limit. Memory is what a call takes beyond its input, at the largest size.
+`python -m benchmarks.scaling` prints the table of `README.md` under its date and machine and draws `scaling.png` beside
+it. An exponent is the slope of log seconds on log size over the last three of four sizes, each twice the one before; a
+call's fixed cost pulls it below its limit. Memory is what a call takes beyond its input, at the largest size.
 """
 
+import datetime
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpyro
 import numpyro.distributions as dist
 
 import slt
+from benchmarks.run import machine
 from benchmarks.table import quick, timed
 from slt.local import Settings
 
@@ -120,13 +121,9 @@ def measure(task: Task) -> Growth:
     for size in sizes:
         call = task.prepare(size)
         call()  # compiles
-        found = []
-        for _ in range(REPEATS):
-            start = time.perf_counter()
-            jax.block_until_ready(call())
-            found.append(time.perf_counter() - start)
-        seconds.append(statistics.median(found))
-        memory = timed(call).memory
+        found = [timed(lambda call=call: jax.block_until_ready(call())) for _ in range(REPEATS)]
+        seconds.append(statistics.median(run.seconds for run in found))
+        memory = max((run.memory for run in found if run.memory is not None), default=None)
     return Growth(task, sizes, seconds, memory)
 
 
@@ -161,6 +158,7 @@ def main() -> int:
     for task in TASKS:
         rows.append(measure(task))
         print(f"{task.name} in {task.axis}: {rows[-1].exponent:.2f}", file=sys.stderr, flush=True)
+    print(f"`python -m benchmarks.scaling`, float32, {datetime.date.today():%-d %B %Y}, {machine()}:\n")
     print("\n".join(table(rows)))
     if not quick():
         draw(rows)
