@@ -14,12 +14,13 @@ Jankowiak (2019). Metric and step belong to the posterior, both adapted during w
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from slt._hmc import DIVERGED, FIRST, FRESH, ROUNDS, _metric
+from slt._hmc import DENSE, DIVERGED, FIRST, FRESH, ROUNDS, _metric
 
 ACCEPT = 0.8  # mean over a trajectory
 DEPTH = 8  # doublings
@@ -27,7 +28,8 @@ BLOCK = 16  # leapfrog steps between two looks at whether a round has ended
 
 
 class _Tree(NamedTuple):
-    """A trajectory on its way. A state is a position, a momentum and a whitened gradient: `(3, d)`."""
+    """Trajectories on their way, one of each chain: vectors `(d, C)`, numbers `(C,)`. An end is a position, a momentum
+    and the gradient."""
 
     moving: Any  # the end that goes on
     resting: Any  # the other end
@@ -35,7 +37,7 @@ class _Tree(NamedTuple):
     energy: Any  # at its beginning
     depth: Any  # doublings so far
     accept: Any  # sum over the states of the chance of each alone
-    draw: Any  # a position and its gradient: (2, d)
+    draw: Any  # position and gradient
     height: Any  # log density of the draw
     weight: Any  # log of the sum of weights
     total: Any  # sum of momenta
@@ -44,127 +46,134 @@ class _Tree(NamedTuple):
     added_height: Any
     added_weight: Any
     added_total: Any
-    marks: Any  # where its halves, quarters, ... begin: momentum, and half of it less the sum: (2, DEPTH - 1, d)
+    firsts: Any  # where its halves, quarters, ... begin: momentum, `(DEPTH - 1, d, C)`,
+    befores: Any  # and half of it less the sum so far
 
 
 def chains(
     keys: Any, log_density: Callable[[Any, Any], Any], start: Any, args: Any, *, warmup: int, draws: int
 ) -> tuple[Any, Any]:
-    """Draws `(R, chains, draws, d)` from starts `(R, chains, d)`, and how many diverged `(R,)`.
+    """Draws `(R, chains, draws, d)` from starts `(R, chains, d)`, and how many of their transitions diverged `(R,)`.
 
-    `keys`: `(R,)`. `log_density`: of one position and one of the $R$ parts of `args`.
+    `keys`: `(R,)`. `log_density`: of one position, given one of the $R$ parts of `args`. Inside, the chains of all
+    posteriors stand side by side in the last axis.
     """
+    count, d = start.shape[1:]
     size = max(1, warmup // ROUNDS)
     sizes = jnp.array([size] * ROUNDS + [draws])
-    _, count, d = start.shape
-    kept = jnp.zeros((*start.shape[:2], max(size, draws), d), start.dtype)
-    each = lambda f, axes: jax.vmap(jax.vmap(f, axes))  # noqa: E731
-    begin = each(lambda u, args, L, r: _begin(u, *_look(log_density, u, args, L), r), (0, None, None, 0))
-    leap = each(lambda *a: _leap(log_density, *a), (0, None, None, 0, 0, 0))
-    store = each(lambda kept, at, u: kept.at[at].set(u, mode="drop"), (0, 0, 0))
+    look_at_all = jax.vmap(jax.vmap(jax.value_and_grad(log_density), (0, None)))
 
-    def random(key):
-        key_r, key_u = jax.random.split(key)
-        r = jax.random.normal(key_r, (BLOCK, count, d), start.dtype)
-        return r, jnp.log(jax.random.uniform(key_u, (BLOCK, count, 3), start.dtype))
+    def times(matrix, p):
+        p = p.reshape(d, -1, count)
+        found = jnp.diagonal(matrix).T[..., None] * p if d > DENSE else (matrix[..., None] * p).sum(1)
+        return found.reshape(d, -1)
 
     def round_(carry, number):
         u, L, log_step, moments, kept, _ = carry
-        size, adapting = sizes[number], number < ROUNDS
+        L_of, size = jnp.moveaxis(L, 0, -1), sizes[number]
         of_round = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+
+        def look(u):
+            height, g = look_at_all(jnp.moveaxis(u.reshape(d, -1, count), 0, -1), args)
+            return height.ravel(), times(jnp.swapaxes(L_of, 0, 1), jnp.moveaxis(g, -1, 0))
 
         def one(carry, randoms):
             tree, done, log_step, steps, diverged, kept = carry
-            tree, draw, ended, accept, bad = leap(tree, args, L, jnp.exp(log_step), *randoms)
-            counts = ended & (done < size)
-            kept = store(kept, jnp.where(counts, done, kept.shape[2]), draw)
-            gain = jnp.where(counts & adapting, (1.0 + done) ** -0.5, 0)
-            log_step = (log_step + gain * (accept - ACCEPT)).astype(log_step.dtype)
+            tree, draw, ended, accept, bad = _leap(look, partial(times, L_of), tree, jnp.exp(log_step), *randoms)
+            counts = ended & (done < size)  # a chain that has made its transitions goes on, unseen
+            kept = kept.at[jnp.arange(len(kept)), jnp.where(counts, done, kept.shape[1])].set(draw.T, mode="drop")
+            gain = jnp.where(counts & (number < ROUNDS), (1 + done.astype(u.dtype)) ** -0.5, 0)
+            log_step = log_step + gain * (accept - ACCEPT)
             steps = steps + jnp.where(counts, log_step, 0)
             return (tree, done + counts, log_step, steps, diverged + (bad & counts), kept), None
 
         def block(carry):
             number, carry = carry
-            of_block = jax.vmap(lambda key: random(jax.random.fold_in(key, number)))(of_round)
-            randoms = jax.tree.map(lambda a: jnp.moveaxis(a, 1, 0), of_block)
-            return number + 1, jax.lax.scan(one, carry, randoms)[0]
+            return number + 1, jax.lax.scan(one, carry, _randoms(of_round, number, count, d, u.dtype))[0]
 
-        first = jax.vmap(lambda key: random(jax.random.fold_in(key, 0))[0][0])(of_round)
-        zero = jnp.zeros(start.shape[:2], start.dtype)
-        whole = jnp.zeros(start.shape[:2], int)
-        carry = begin(u, args, L, first), whole, log_step[:, None] + zero, zero, whole, kept
-        more = lambda carry: (carry[1][1] < size).any()  # noqa: E731
-        _, (_, _, _, steps, diverged, kept) = jax.lax.while_loop(more, block, (1, carry))
-        log_step = (steps / size).mean(1)
-        u = jax.lax.dynamic_index_in_dim(kept, size - 1, 2, keepdims=False)
-        seen = jnp.where((jnp.arange(kept.shape[2]) < size)[:, None], kept, 0).reshape(len(u), -1, d)
-        new = jnp.full(len(u), size * count, u.dtype), seen.sum(1), jnp.einsum("rsi,rsj->rij", seen, seen)
+        r, _ = _randoms(of_round, 0, count, d, u.dtype)
+        zero = jnp.zeros(len(kept), u.dtype)
+        whole = zero.astype(jnp.int32)
+        tree = _begin(u, *look(u), r[0])
+        carry = tree, whole, jnp.repeat(log_step, count), zero, whole, kept
+        unfinished = lambda carry: (carry[1][1] < size).any()  # noqa: E731
+        _, (_, _, _, steps, diverged, kept) = jax.lax.while_loop(unfinished, block, (1, carry))
+        u = jax.lax.dynamic_index_in_dim(kept, size - 1, 1, keepdims=False).T
+        seen = jnp.where((jnp.arange(kept.shape[1]) < size)[:, None], kept, 0).reshape(len(L), -1, d)
+        new = jnp.full(len(L), size * count, u.dtype), seen.sum(1), jnp.einsum("rsi,rsj->rij", seen, seen)
         moments = jax.tree.map(jnp.add, moments, new)
         L = jnp.where(number < ROUNDS - 1, jax.vmap(_metric)(L, *moments), L)
         moments = jax.tree.map(lambda a: jnp.where(jnp.isin(number, jnp.array(FRESH)), 0, a), moments)
-        return (u, L, log_step, moments, kept, diverged.sum(1)), None
+        log_step = (steps / size).reshape(-1, count).mean(1)
+        return (u, L, log_step, moments, kept, diverged.reshape(-1, count).sum(1, dtype=jnp.int32)), None
 
-    zero, eye = jnp.zeros(len(start), start.dtype), jnp.eye(d, dtype=start.dtype)
-    moments = zero, 0 * start[:, 0], zero[:, None, None] * eye
-    carry = start, eye + moments[2], jnp.log(zero + FIRST), moments, kept, zero.astype(int)
+    zero = jnp.zeros(len(keys), start.dtype)
+    moments = zero, 0 * start[:, 0], jnp.zeros((len(keys), d, d), start.dtype)
+    kept = jnp.zeros((len(keys) * count, max(size, draws), d), start.dtype)
+    u = jnp.moveaxis(start, -1, 0).reshape(d, -1)
+    carry = u, moments[2] + jnp.eye(d, dtype=start.dtype), jnp.log(zero + FIRST), moments, kept, zero.astype(jnp.int32)
     (_, _, _, _, kept, diverged), _ = jax.lax.scan(round_, carry, jnp.arange(ROUNDS + 1))
-    return kept[:, :, :draws], diverged
+    return kept[:, :draws].reshape(-1, count, draws, d), diverged
 
 
-def _times(matrix: Any, vector: Any) -> Any:
-    return (matrix * vector).sum(-1)
+def _randoms(keys: Any, number: Any, count: int, d: int, dtype: Any) -> tuple[Any, Any]:
+    """Of each step of a block: a momentum, should a trajectory begin, and three logarithms of uniform numbers."""
 
+    def of_posterior(key):
+        key_r, key_u = jax.random.split(jax.random.fold_in(key, number))
+        r = jax.random.normal(key_r, (BLOCK, d, count), dtype)
+        return r, jnp.log1p(-jax.random.uniform(key_u, (BLOCK, 3, count), dtype))
 
-def _look(log_density: Any, u: Any, args: Any, L: Any) -> Any:
-    """The log density and its gradient in the coordinates z."""
-    height, g = jax.value_and_grad(log_density)(u, args)
-    return height, _times(L.T, g)
+    return jax.tree.map(lambda a: a.reshape(*a.shape[:2], -1), jax.vmap(of_posterior, out_axes=2)(keys))
 
 
 def _begin(u: Any, height: Any, h: Any, r: Any) -> _Tree:
-    state, zero = jnp.stack([u, r, h]), 0 * height
-    energy = 0.5 * (r**2).sum() - height
-    draw, whole = state[::2], jnp.zeros((), jnp.int32)
-    marks = jnp.zeros((2, DEPTH - 1, len(u)), u.dtype)
+    end, draw, zero = (u, r, h), (u, h), 0 * height
+    energy = 0.5 * (r**2).sum(0) - height
+    whole = jnp.zeros(height.shape, jnp.int32)
+    marks = jnp.zeros((DEPTH - 1, *u.shape), u.dtype)
     added = draw, height, zero - jnp.inf, 0 * r
-    return _Tree(state, state, 1 + zero, energy, whole, zero, draw, height, zero, r, whole, *added, marks)
+    return _Tree(end, end, 1 + zero, energy, whole, zero, draw, height, zero, r, whole, *added, marks, marks)
 
 
 def _turning(p: Any, q: Any, total: Any) -> Any:
     """Whether a stretch with these momenta at its ends, less half of them in total, turns."""
-    return ((p * total).sum(-1) <= 0) | ((q * total).sum(-1) <= 0)
+    return ((p * total).sum(-2) <= 0) | ((q * total).sum(-2) <= 0)
 
 
-def _leap(log_density: Any, tree: _Tree, args: Any, L: Any, step: Any, r: Any, log_uniform: Any) -> Any:
+def _where(test: Any, new: Any, old: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(test, a, b), new, old)
+
+
+def _leap(look: Any, times: Any, tree: _Tree, step: Any, r: Any, log_uniform: Any) -> Any:
     """One leapfrog step; where the trajectory ends with it, its draw and the next trajectory, with momentum `r`."""
     u, p, h = tree.moving
     step = tree.sign * step
     p = p + 0.5 * step * h
-    u = u + step * _times(L, p)
-    height, h = _look(log_density, u, args, L)
+    u = u + step * times(p)
+    u, (height, h) = jax.lax.optimization_barrier((u, look(u)))
     p = p + 0.5 * step * h
-    gain = tree.energy + height - 0.5 * (p**2).sum()
+    gain = tree.energy + height - 0.5 * (p**2).sum(0)
     gain = jnp.where(jnp.isfinite(gain), gain, -jnp.inf)
     accept = tree.accept + jnp.exp(jnp.minimum(gain, 0.0))
-    moving = jnp.stack([u, p, h])
+    moving = u, p, h
 
     weight = jnp.logaddexp(tree.added_weight, gain)
-    taken = log_uniform[0] < gain - weight
-    added, added_height = jnp.where(taken, moving[::2], tree.added), jnp.where(taken, height, tree.added_height)
+    added, added_height = _where(log_uniform[0] < gain - weight, ((u, h), height), (tree.added, tree.added_height))
     total = tree.added_total + p
 
-    number, ones = jnp.arange(DEPTH - 1), jax.lax.population_count
+    number, ones = jnp.arange(DEPTH - 1)[:, None], jax.lax.population_count
     level, ending = ones(tree.leaf >> 1), ones(tree.leaf & ~(tree.leaf + 1))  # stretches that end with this leaf
-    begins = (number == level) & (ending == 0)
-    marks = jnp.where(begins[:, None], jnp.stack([p, 0.5 * p - total])[:, None], tree.marks)
+    begins = ((number == level) & (ending == 0))[:, None]
+    firsts, befores = jnp.where(begins, p, tree.firsts), jnp.where(begins, 0.5 * p - total, tree.befores)
     ends = (number > level - ending) & (number <= level)
-    turned = (ends & _turning(marks[0], p, total - 0.5 * p + marks[1])).any()
+    turned = (ends & _turning(firsts, p, total - 0.5 * p + befores)).any(0)
     diverged = gain < -DIVERGED
     good = ~(turned | diverged)
 
     joined = good & (tree.leaf + 1 == 1 << tree.depth)
     taken = joined & (log_uniform[1] < weight - tree.weight)
-    draw, draw_height = jnp.where(taken, added, tree.draw), jnp.where(taken, added_height, tree.height)
+    draw, draw_height = _where(taken, (added, added_height), (tree.draw, tree.height))
     whole = tree.total + total
     other = tree.resting[1]
     ended = ~good | joined & (_turning(other, p, whole - 0.5 * (p + other)) | (tree.depth + 1 == DEPTH))
@@ -172,8 +181,8 @@ def _leap(log_density: Any, tree: _Tree, args: Any, L: Any, step: Any, r: Any, l
 
     turns = joined & (log_uniform[2] < jnp.log(0.5))  # the other end goes on
     new = _Tree(
-        jnp.where(turns, tree.resting, moving),
-        jnp.where(turns, moving, tree.resting),
+        _where(turns, tree.resting, moving),
+        _where(turns, moving, tree.resting),
         jnp.where(turns, -tree.sign, tree.sign),
         tree.energy,
         tree.depth + joined,
@@ -187,7 +196,8 @@ def _leap(log_density: Any, tree: _Tree, args: Any, L: Any, step: Any, r: Any, l
         added_height,
         jnp.where(joined, -jnp.inf, weight),
         jnp.where(joined, 0, total),
-        marks,
+        firsts,
+        befores,
     )
-    next_ = _begin(draw[0], draw_height, draw[1], r)._replace(marks=marks)
-    return jax.tree.map(lambda a, b: jnp.where(ended, a, b), next_, new), draw[0], ended, accept_mean, diverged
+    next_ = _begin(draw[0], draw_height, draw[1], r)._replace(firsts=firsts, befores=befores)
+    return _where(ended, next_, new), draw[0], ended, accept_mean, diverged
