@@ -29,7 +29,7 @@ def exact(rng, size=MANY):
 
 @partial(jax.jit, static_argnames=("log_density", "count"))
 def transitions(key, log_density, start, step, count):
-    """The draws after so many transitions of each chain, and the leapfrog steps, acceptance and divergence of the last."""
+    """The draws after so many transitions, and the leapfrog steps, mean acceptance and divergence of the last one."""
 
     def look(u):
         height, g = jax.vmap(jax.value_and_grad(log_density))(u.T)
@@ -58,10 +58,10 @@ def z_score(values, want):
 
 
 def test_exact_draws_stay_exact(rng):
-    # Means, variances, a covariance and third moments after two transitions, within 4.5 standard errors. Kills: the
+    # Means, variances, a covariance and third moments after six transitions, within 4.5 standard errors. Kills: the
     # direction never turned, the sign of the U-turn, marks one level off, half of the kinetic energy, weights e^H, the
     # draw's gradient not its own, a step's second half left out.
-    u, _, accept, diverged = transitions(jax.random.key(1), skewed, jnp.asarray(exact(rng)), STEP, 2)
+    u, _, accept, diverged = transitions(jax.random.key(1), skewed, jnp.asarray(exact(rng)), STEP, 6)
     one, two = np.asarray(u).T
     mean, variance = special.psi(3), special.polygamma(1, 3)
     a, b = one - mean, two - mean / 2
