@@ -159,7 +159,7 @@ def _leap(look: Any, times: Any, tree: _Tree, step: Any, r: Any, log_uniform: An
     moving = u, p, h
 
     weight = jnp.logaddexp(tree.added_weight, gain)
-    added, added_height = _where(log_uniform[0] < gain - weight, ((u, h), height), (tree.added, tree.added_height))
+    added, added_height = _where(log_uniform[0] <= gain - weight, ((u, h), height), (tree.added, tree.added_height))
     total = tree.added_total + p
 
     number, ones = jnp.arange(DEPTH - 1)[:, None], jax.lax.population_count
@@ -172,7 +172,7 @@ def _leap(look: Any, times: Any, tree: _Tree, step: Any, r: Any, log_uniform: An
     good = ~(turned | diverged)
 
     joined = good & (tree.leaf + 1 == 1 << tree.depth)
-    taken = joined & (log_uniform[1] < weight - tree.weight)
+    taken = joined & (log_uniform[1] <= weight - tree.weight)
     draw, draw_height = _where(taken, (added, added_height), (tree.draw, tree.height))
     whole = tree.total + total
     other = tree.resting[1]
