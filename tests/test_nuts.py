@@ -58,9 +58,9 @@ def z_score(values, want):
 
 
 def test_exact_draws_stay_exact(rng):
-    # Means, variances, a covariance and third moments after six transitions, within 4.5 standard errors. Kills: the
-    # direction never turned, the sign of the U-turn, marks one level off, half of the kinetic energy, weights e^H, the
-    # draw's gradient not its own, a step's second half left out.
+    # Means, variances, a covariance and third moments after six transitions, within 4.5 standard errors. Kills: marks
+    # looked at up to one level too few or never, half of the kinetic energy, a draw that begins the next trajectory with
+    # another state's gradient or height, a step without its second half.
     u, _, accept, diverged = transitions(jax.random.key(1), skewed, jnp.asarray(exact(rng)), STEP, 6)
     one, two = np.asarray(u).T
     mean, variance = special.psi(3), special.polygamma(1, 3)
@@ -83,8 +83,8 @@ def test_exact_draws_stay_exact(rng):
 
 def test_transitions_are_those_of_numpyro(rng):
     # From the same starts with the same metric and step, NumPyro's own kernel: how many steps, how far, how often
-    # accepted, within 4.5 standard errors of the difference. Kills: the new half taken in proportion to its weight
-    # (jumps a tenth shorter), a U-turn looked for at the whole only, a limit of depth off by one, marks one level off.
+    # accepted, within 4.5 standard errors of the difference. Kills: one direction for all doublings, the sign of the
+    # U-turn, the new half taken in proportion to its weight, marks one level too many or too few.
     start = jnp.asarray(exact(rng))
     u, steps, accept, _ = transitions(jax.random.key(2), skewed, start, 0.4, 1)
     init, sample = hmc(lambda u: -skewed(u), algo="NUTS")
@@ -117,7 +117,7 @@ def walled(u):
 def test_a_flat_density_ends_at_the_last_doubling_and_diverges_at_a_wall():
     # Without a turn all doublings are made, all states weigh the same, and each doubling takes its new half. Between
     # the start and the last half lie k states, by the directions uniform on 0 ... half - 1, and the draw is uniform on
-    # it. Kills: a depth of one more or less; uniform in the place of biased sampling; one direction.
+    # it. Kills: one doubling less; uniform in the place of biased sampling; one direction; the sign of the U-turn.
     run = partial(transitions, log_density=walled, step=0.1, count=1)
     half, far = 2 ** (_nuts.DEPTH - 1), jnp.full((1000, 2), -1e6)
     u, steps, accept, diverged = run(jax.random.key(4), start=far)
@@ -149,7 +149,7 @@ def pair():
 
 
 def test_metric_and_step_find_the_scales(pair):
-    # Kills: the metric never or always updated (from the first rounds), moments not forgotten, a step per chain only.
+    # Kills: a metric that stays as it was, a step that goes on adapting beyond the chain's round, all draws in one place.
     scales, means, _, (u, diverged) = pair
     z = np.asarray((u - means[:, None, None]) / scales[:, None, None])
     assert not diverged.any()
@@ -161,8 +161,7 @@ def test_metric_and_step_find_the_scales(pair):
 
 
 def test_a_neighbour_changes_no_digit(pair):
-    # The second posterior easy: fewer blocks of steps until a round ends. Kills: randomness counted by the blocks of
-    # all rounds, a chain that goes on after its round, a step or a metric shared.
+    # The second posterior easy: fewer blocks of steps until a round ends. Kills: a chain that goes on after its round.
     scales, means, run, (u, _) = pair
     alone, _ = run((scales.at[1].set(scales[0]), means))
     np.testing.assert_array_equal(alone[0], u[0])
