@@ -59,8 +59,8 @@ def z_score(values, want):
 
 def test_exact_draws_stay_exact(rng):
     # Means, variances, a covariance and third moments after six transitions, within 4.5 standard errors. Kills: marks
-    # looked at up to one level too few or never, half of the kinetic energy, a draw that begins the next trajectory with
-    # another state's gradient or height, a step without its second half.
+    # looked at up to one level too few or never, half of the kinetic energy, a next trajectory with the gradient
+    # or the height of another state than the draw, a step without its second half.
     u, _, accept, diverged = transitions(jax.random.key(1), skewed, jnp.asarray(exact(rng)), STEP, 6)
     one, two = np.asarray(u).T
     mean, variance = special.psi(3), special.polygamma(1, 3)
@@ -149,7 +149,7 @@ def pair():
 
 
 def test_metric_and_step_find_the_scales(pair):
-    # Kills: a metric that stays as it was, a step that goes on adapting beyond the chain's round, all draws in one place.
+    # Kills: a metric that stays as it was, a step adapted beyond the chain's round, all draws in one place.
     scales, means, _, (u, diverged) = pair
     z = np.asarray((u - means[:, None, None]) / scales[:, None, None])
     assert not diverged.any()
