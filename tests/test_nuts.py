@@ -27,7 +27,7 @@ def exact(rng, size=MANY):
     return np.stack([one, one / 2 + rng.normal(size=size)], 1)
 
 
-@partial(jax.jit, static_argnames=("log_density", "count"))
+@partial(jax.jit, static_argnames="log_density")
 def transitions(key, log_density, start, step, count):
     """The draws after so many transitions, and the leapfrog steps, mean acceptance and divergence of the last one."""
 
