@@ -3,8 +3,8 @@ r"""Many posteriors in one compiled program: chains side by side over data sets 
 $$p_r(w) \propto \varphi(w) \prod_i p(X_i^{(r)} \mid w)^{\beta c_{ri}}, \qquad r = 1, \dots, R$$
 
 The weights $c_{ri}$ are one; a zero leaves an observation out, so that leave-one-out refits are many data sets too,
-`shared` by all. The No-U-Turn sampler is the safe kernel; `slt._hmc`, of fixed length, is many times faster
-where it mixes.
+`shared` by all. `slt._nuts`, whose length each trajectory finds for itself, is the safe kernel;
+`slt._hmc`, of fixed length, is several times faster where it mixes.
 """
 
 from functools import partial
@@ -12,14 +12,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from numpyro.infer.hmc import hmc
 
-from slt import _hmc
+from slt import _hmc, _nuts
 from slt._target import Target
 
 CHAINS, WARMUP, DRAWS = 4, 300, 500  # of each data set
-TARGET_ACCEPTANCE = 0.9
-TREE_DEPTH = 8  # side by side all wait for the longest trajectory
 TRIES = 16  # draws of the prior among which a chain looks for a start
 
 
@@ -54,48 +51,27 @@ def run(
     $c_{ri}$, `(R, n)`. `nuts`: or the kernel of fixed length.
     """
 
-    def chain(key, data, weights):
-        def potential(data, weights):
-            return lambda u: -density.log_prior(u, data) - beta * weighted(weights, density.terms(u, data))
+    of_each = weights if shared else (weights, data)
 
-        key_start, key_run = jax.random.split(key)
-        init_kernel, sample_kernel = hmc(potential_fn_gen=potential, algo="NUTS")
-        state = init_kernel(
-            _start(key_start, density, potential(data, weights), data),
-            warmup,
-            target_accept_prob=TARGET_ACCEPTANCE,
-            max_tree_depth=TREE_DEPTH,
-            model_args=(data, weights),
-            rng_key=key_run,
-        )
+    def log_density(u, own):
+        c, observed = (own, data) if shared else own
+        return density.log_prior(u, observed) + beta * weighted(c, density.terms(u, observed))
 
-        def step(state, _):
-            state = sample_kernel(state, model_args=(data, weights))
-            return state, (state.z, state.diverging)
+    def begin(key, own):
+        keys = jax.random.split(key, CHAINS)
+        return jax.vmap(lambda k: _start(k, density, lambda u: log_density(u, own), data if shared else own[1]))(keys)
 
-        state, _ = jax.lax.scan(lambda s, _: (step(s, _)[0], None), state, length=warmup)
-        return jax.lax.scan(step, state, length=draws)[1]
-
-    def fixed(key, data, weights):
-        def log_density(u):
-            return density.log_prior(u, data) + beta * weighted(weights, density.terms(u, data))
-
-        key_start, key_run = jax.random.split(key)
-        start = jax.vmap(lambda k: _start(k, density, lambda u: -log_density(u), data))
-        return _hmc.chains(key_run, log_density, start(jax.random.split(key_start, CHAINS)), warmup=warmup, draws=draws)
-
-    def one(key, data, weights):
-        if nuts:
-            u, diverging = jax.vmap(lambda k: chain(k, data, weights))(jax.random.split(key, CHAINS))
-        else:
-            u, diverging = fixed(key, data, weights)
-        return Chains(u, diverging.sum())
-
-    return jax.vmap(one, in_axes=(0, None if shared else 0, 0))(keys, data, weights)
+    key_start, key_run = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
+    start, sizes = jax.vmap(begin)(key_start, of_each), {"warmup": warmup, "draws": draws}
+    if nuts:
+        return Chains(*_nuts.chains(key_run, log_density, start, of_each, **sizes))
+    fixed = jax.vmap(lambda key, start, own: _hmc.chains(key, lambda u: log_density(u, own), start, **sizes))
+    u, diverged = fixed(key_run, start, of_each)
+    return Chains(u, diverged.sum((1, 2)))
 
 
-def _start(key: Any, density: Target, potential: Any, data: Any) -> Any:
+def _start(key: Any, density: Target, log_density: Any, data: Any) -> Any:
     """Of some draws of the prior, the one with the highest density."""
     u = jax.vmap(lambda k: density.draw_prior(k, data))(jax.random.split(key, TRIES))
-    height = jax.vmap(potential)(u)
-    return u[jnp.argmin(jnp.where(jnp.isnan(height), jnp.inf, height))]
+    height = jax.vmap(log_density)(u)
+    return u[jnp.argmax(jnp.where(jnp.isnan(height), -jnp.inf, height))]

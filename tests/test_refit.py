@@ -202,6 +202,7 @@ def test_masked_entries_are_no_observations_and_beta_is_kept(rng):
 
 
 def test_refits_whose_chains_do_not_mix_are_named(monkeypatch):
+    # The key puts two chains into either mode. One in eight puts all four into one, and then no diagnostic can know.
     monkeypatch.setattr(_refit_chains, "LONGER", 1)  # the second try in the program of the first
 
     def two_modes(x):

@@ -48,6 +48,7 @@ FLOORS = {
     "_refit": 6,
     "_hmc": 0,
     "_processes": 0,
+    "_nuts": 1,
     "_many": 4,
     "_program": 5,
     "_replicate": 6,
