@@ -96,13 +96,14 @@ def descend(key: Any, target: Any, data: Any, beta: Any, starts: Any, top: Climb
     def home(u):
         return ((chol.T @ (u - mode).T) ** 2).sum(0) < ONE
 
-    def arrived(u, value, move, share):
+    def arrived(u, at, share):
         """At home, or the next step leads there from no higher than home is: that it climbs needs no look."""
+        value, move = at
         return (home(u) | home(u + share[:, None] * move) & (value <= -top.value - ONE / 2)) & jnp.isfinite(value)
 
     def unfinished(state):
         u, at, share, k = state
-        return (k < QUICK) & ~arrived(u, *at, share).all()
+        return (k < QUICK) & ~arrived(u, at, share).all()
 
     def step(state):
         u, (value, move), share, k = state
@@ -115,7 +116,7 @@ def descend(key: Any, target: Any, data: Any, beta: Any, starts: Any, top: Climb
 
     state = starts, look(starts), jnp.ones(len(starts), mode.dtype), 0
     u, at, share, _ = jax.lax.while_loop(unfinished, step, state)
-    return starts, arrived(u, *at, share)
+    return starts, arrived(u, at, share)
 
 
 def _loss(target, data, beta, u):
