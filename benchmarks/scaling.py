@@ -109,7 +109,7 @@ TASKS = [
     Task("slt.stream_criteria", "observations", 20000, streamed),
     Task("slt.replicate", "data sets", 25, on_data_sets),
     Task("slt.free_energy", "observations", 1000, lambda n: with_regression(slt.free_energy, n=n)),
-    Task("slt.free_energy", "parameters", 2, lambda d: with_regression(slt.free_energy, parameters=d)),
+    Task("slt.free_energy", "parameters", 4, lambda d: with_regression(slt.free_energy, parameters=d)),
     Task("slt.local_learning_coefficient", "chains", 4, lambda c: on_network(chains=c)),
     Task("slt.local_learning_coefficient", "parameters", 640, lambda d: on_network(width=d // 20)),
 ]
