@@ -110,7 +110,7 @@ def of_kinks(rng):
     ids=["steps", "kinks", "a box"],
 )
 def test_the_bound_holds_where_the_density_has_edges_and_kinks(target, draw, many):
-    # Kills: no nodes at the ends of the panels (an edge that hides there: a box was wrong by 40 times its bound), the
+    # Kills: no nodes at the ends of the panels (an edge that hides there: a box was wrong by 70 times its bound), the
     # error of a kink taken for that of a smooth density (most bounds broken, by up to 180 times).
     for seed in range(many):
         data, log_z = draw(np.random.default_rng(seed))
