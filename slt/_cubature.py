@@ -60,7 +60,7 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
         counted.append(len(u))
         rows = [np.resize(u[i : i + BATCH], (BATCH, d)).astype(dtype) for i in range(0, len(u), BATCH)]
         found = [_joint(target, data, at, r) for r in rows]
-        return np.concatenate(found)[: len(u)].astype(np.float64)
+        return np.concatenate(found)[: len(u)]
 
     def spent():
         return sum(counted) / max(LEAST, min(MOST, WORK // max(target.size, 1)))
@@ -106,7 +106,7 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
     z, cell = lattice(d)
     u, cell = centre + spread / STRETCH * z, spread / STRETCH * cell
-    height = joint(u)
+    height = joint(u).astype(np.float64)
     square = height.reshape([NODES * SURVEY[d]] * d)
     peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
     if not peak.any():

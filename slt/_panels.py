@@ -92,14 +92,17 @@ def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels
     z, log_cell = stretch(np.clip(t, OUTERMOST - 1, 1 - OUTERMOST))
     node = np.indices([NODES] * d).reshape(d, -1)
     z, log_cell = (np.stack([a[:, node[j], j] for j in range(d)], -1) for a in (z, log_cell))
-    log_f = joint((plane.centre + z @ plane.factor.T).reshape(-1, d)).reshape(len(low), -1) + log_cell.sum(-1)
+    log_f = joint((plane.centre + z @ plane.factor.T).reshape(-1, d)).reshape(len(low), -1)
+    noise = np.nan_to_num(2 * np.finfo(log_f.dtype).eps * np.abs(log_f.max(1)), posinf=0.0)  # is no roughness
+    log_f = log_f + log_cell.sum(-1)
     top = log_f.max(1)
     f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0)[:, None]).reshape(len(low), NODES, -1)
     errors, along = [], [LEGENDRE @ f]
     if d == 2:
         along.append(np.swapaxes(f @ LEGENDRE.T, 1, 2))
     for a in along:
-        before, last = (np.sqrt((a[:, k] ** 2).sum(1)) for k in (slice(-4, -2), slice(-2, None)))
+        size, before, last = (np.sqrt((a[:, k:to] ** 2).sum(1)) for k, to in ((0, NODES), (-4, -2), (-2, NODES)))
+        last = np.maximum(last - noise[:, None] * size, 0.0)
         each = 2 * last * np.minimum(DECAY * last / np.maximum(before, 1e-300), 1.0)
         errors.append(each @ W if d == 2 else each[:, 0])
     mass = (W @ f) @ W if d == 2 else (W @ f)[:, 0]
