@@ -13,10 +13,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.polynomial.legendre import leggauss
 from scipy.ndimage import maximum_filter
 
 from slt import _climbs, _smc
-from slt._panels import NODES, STRETCH, Map, W, X, adapt, around, grid, log_sum, stretch
+from slt._panels import NODES, STRETCH, Map, adapt, around, grid, log_sum, stretch
 from slt.energy import FreeEnergy
 
 METHOD, LARGEST = "adaptive quadrature", 2  # parameters
@@ -26,6 +27,7 @@ BATCH, ENOUGH = 1024, 1e-2  # nodes of one call; relative error to be content wi
 LEAST, MOST, WORK = 2**14, 2**18, 2**29  # evaluations: LEAST, or at most MOST and WORK densities of one observation
 CORRELATED = 0.5  # beyond it the axes are turned; below, edges along the axes stay so
 DRAWS = 512  # of the prior, for the centre and the width of the survey
+HOPELESS = -1e12  # nats of a likelihood that no prior density, infinite by rounding alone, makes up for
 SMALL = 30.0  # nats below the highest, where a peak does not matter
 
 
@@ -33,7 +35,8 @@ SMALL = 30.0  # nats below the highest, where a peak does not matter
 def _joint(target, data, beta, u):
     log_prior, log_lik = _smc.evaluate(target, data, u, values=True)
     value = log_prior + beta * log_lik
-    return jnp.where(jnp.isnan(value), -jnp.inf, value)
+    overflown = (log_prior == jnp.inf) & (beta * log_lik < HOPELESS)  # NumPyro's InverseGamma near zero
+    return jnp.where(jnp.isnan(value) | overflown, -jnp.inf, value)
 
 
 @partial(jax.jit, static_argnames="target")
@@ -57,7 +60,7 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
         counted.append(len(u))
         rows = [np.resize(u[i : i + BATCH], (BATCH, d)).astype(dtype) for i in range(0, len(u), BATCH)]
         found = [_joint(target, data, at, r) for r in rows]
-        return np.concatenate(found)[: len(u)].astype(np.float64)
+        return np.concatenate(found)[: len(u)]
 
     def spent():
         return sum(counted) / max(LEAST, min(MOST, WORK // max(target.size, 1)))
@@ -88,9 +91,10 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
 @cache
 def lattice(d: int) -> tuple[np.ndarray, np.ndarray]:
     """The nodes of the survey for a prior of centre 0 and spread 3, and the sides of their cells."""
-    side = 2.0 / SURVEY[d]
-    z, log_cell = stretch((-1 + side * (np.arange(SURVEY[d])[:, None] + X)).ravel())
-    both = z, side * np.tile(W, SURVEY[d]) * np.exp(log_cell)
+    x, w = leggauss(NODES)
+    half = 1.0 / SURVEY[d]
+    z, log_cell = stretch((-1 + half * (2 * np.arange(SURVEY[d])[:, None] + 1 + x)).ravel())
+    both = z, half * np.tile(w, SURVEY[d]) * np.exp(log_cell)
     z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij"), -1).reshape(-1, d) for a in both)
     return z, cell
 
@@ -102,7 +106,7 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
     z, cell = lattice(d)
     u, cell = centre + spread / STRETCH * z, spread / STRETCH * cell
-    height = joint(u)
+    height = joint(u).astype(np.float64)
     square = height.reshape([NODES * SURVEY[d]] * d)
     peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
     if not peak.any():

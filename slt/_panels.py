@@ -1,11 +1,12 @@
-r"""Panels of a square, measured by a Gauss-Legendre rule and halved where they are worst (floor 0).
+r"""Panels of a square, measured by a Gauss-Lobatto rule and halved where they are worst (floor 0).
 
 $$\int_{\mathbb{R}^d} e^{\ell(u)}\,du = \int_{(-1, 1)^d} e^{\ell(u(t))} \left|\frac{du}{dt}\right| dt, \qquad
 u(t) = c + L z, \quad z_j = \frac{3\, t_j}{1 - t_j^2}$$
 
-What a panel shows need not be what it holds. Around every known peak, panels are cut down to its width before anything
-is measured; and a panel that is much longer than one with mass beside it is cut as well, so that a ridge is followed
-from panel to panel, however thin.
+What a panel shows need not be what it holds. The ends of a panel are among its nodes, so that no edge of the density
+hides between the last node of a panel and the first of the next. Around every known peak, panels are cut down to its
+width before anything is measured; and a panel that is much longer than one with mass beside it is cut as well, so that
+a ridge is followed from panel to panel, however thin.
 """
 
 from typing import Any, NamedTuple
@@ -15,13 +16,16 @@ from numpy.polynomial import legendre
 
 NODES, STRETCH, CHUNK = 8, 3.0, 256  # of a panel along each axis; so that a normal is smooth in t; compared at a time
 ACCURACY, ROUND, FINEST = 5e-4, 512, 1e-12  # relative error to stop at; panels halved in a round; shortest halved
-HIGHEST, SMOOTH = 4, 2.5  # error of a panel: size * (twice the share of so many highest coefficients) ** SMOOTH
+OUTERMOST = 1e-9  # how far from the boundary of the square, which is at infinity, its last nodes are
+DECAY = 16.0  # error of a panel: twice its two last coefficients, and less by DECAY times their ratio to the two before
 WIDE, NEAR = 8.0, 4.0  # standard deviations of a peak that a panel may be long, and how far around it
 MASS, LONG = 1e-9, 2.5  # share of the evidence that is some; how much longer than one with mass its neighbours may be
 
-X, W = legendre.leggauss(NODES)
-LEGENDRE = (np.sqrt(2 * np.arange(NODES) + 1) * legendre.legvander(X, NODES - 1)).T * W / 2  # f to coefficients
-X, W = (X + 1) / 2, W / 2  # on (0, 1)
+LAST = np.eye(NODES)[-1]  # the Legendre polynomial of degree NODES - 1: its extrema and both ends are the nodes
+X = np.concatenate([[-1.0], np.sort(legendre.legroots(legendre.legder(LAST)).real), [1.0]])
+W = 2 / (NODES * (NODES - 1) * legendre.legval(X, LAST) ** 2)
+LEGENDRE = np.linalg.inv(np.sqrt(2 * np.arange(NODES) + 1) * legendre.legvander(X, NODES - 1))  # f to coefficients
+X, W = (X + 1) / 2, W / 2  # on [0, 1]
 
 
 class Map(NamedTuple):
@@ -84,18 +88,22 @@ def around(low: np.ndarray, side: np.ndarray, peaks: np.ndarray, widths: np.ndar
 def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels:
     """Mass and error of each panel, the error by its Legendre coefficients along each axis; either may be zero."""
     d = low.shape[1]
-    z, log_cell = stretch(low[:, None] + side[:, None] * X[:, None])  # (panels, NODES, d)
+    t = low[:, None] + side[:, None] * X[:, None]  # (panels, NODES, d)
+    z, log_cell = stretch(np.clip(t, OUTERMOST - 1, 1 - OUTERMOST))
     node = np.indices([NODES] * d).reshape(d, -1)
     z, log_cell = (np.stack([a[:, node[j], j] for j in range(d)], -1) for a in (z, log_cell))
-    log_f = joint((plane.centre + z @ plane.factor.T).reshape(-1, d)).reshape(len(low), -1) + log_cell.sum(-1)
+    log_f = joint((plane.centre + z @ plane.factor.T).reshape(-1, d)).reshape(len(low), -1)
+    noise = np.nan_to_num(2 * np.finfo(log_f.dtype).eps * np.abs(log_f.max(1)), posinf=0.0)  # is no roughness
+    log_f = log_f + log_cell.sum(-1)
     top = log_f.max(1)
     f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0)[:, None]).reshape(len(low), NODES, -1)
     errors, along = [], [LEGENDRE @ f]
     if d == 2:
         along.append(np.swapaxes(f @ LEGENDRE.T, 1, 2))
     for a in along:
-        size, high = (np.sqrt((part * part).sum(1)) for part in (a, a[:, -HIGHEST:]))
-        each = size * (2 * high / np.maximum(size, 1e-300)) ** SMOOTH
+        size, before, last = (np.sqrt((a[:, k:to] ** 2).sum(1)) for k, to in ((0, NODES), (-4, -2), (-2, NODES)))
+        last = np.maximum(last - noise[:, None] * size, 0.0)
+        each = 2 * last * np.minimum(DECAY * last / np.maximum(before, 1e-300), 1.0)
         errors.append(each @ W if d == 2 else each[:, 0])
     mass = (W @ f) @ W if d == 2 else (W @ f)[:, 0]
     scale = top + np.log(side).sum(1) + np.log(np.diagonal(plane.factor)).sum()
