@@ -49,7 +49,7 @@ def _quantiles(key, target, data):
 
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")  # zero and infinite densities are met, and said
 def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
-    """The free energy, `se` being the quadrature's own bound of its error; with a problem where that is not small."""
+    """The free energy, `se` being the quadrature's own estimate of its error, from above; with a problem where that is not small."""
     at, dtype, d = jnp.asarray(beta, float), jnp.result_type(float), target.dimension
     if d > LARGEST:
         why = f"quadrature serves models of one or two unconstrained parameters; this one has {d}."
@@ -72,7 +72,7 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
         why = f"the log evidence is {log_z}: no node of the quadrature gives the data a positive and finite density."
         return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,))
     error = float(np.exp(log_sum(panels.log_error.ravel()) - log_z))
-    rounding = 4 * float(jnp.finfo(dtype).eps) * (abs(log_z) + target.size)
+    rounding = 4 * float(jnp.finfo(dtype).eps) * (abs(log_z) + target.size)  # which no other method would escape
     problems: tuple[str, ...] = ()
     if not error < ENOUGH:
         problems = (
