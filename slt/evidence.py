@@ -100,10 +100,10 @@ def free_energy(
     $$F_n(\beta) = -\frac1\beta \log \int \varphi(w) \prod_i p(X_i \mid w)^\beta\,dw$$
 
     Of one or two unconstrained parameters, the integral is done by adaptive quadrature, in milliseconds on small data:
-    nothing is random but where the survey is centred, and `se` is the quadrature's own estimate of its error, calibrated
-    to lie above it (also at edges and kinks), with no Monte Carlo error in it. Where that, rounding apart, stays above 0.01,
-    and of more parameters, draws have the answer. A prior with mass beyond what floating point can tell from a boundary, such as
-    Beta(0.05, 0.05), is integrated without that mass.
+    nothing is random but where the survey is centred, and `se` is the quadrature's own estimate of its error,
+    calibrated to lie above it (also at edges and kinks), with no Monte Carlo error in it. Where that, rounding apart,
+    stays above 0.01, and of more parameters, draws have the answer. A prior with mass beyond what floating point can
+    tell from a boundary, such as Beta(0.05, 0.05), is integrated without that mass.
 
     A posterior with one mode, near to normal (most regular models with data), takes milliseconds then: climbs from 1024
     draws of the prior and from around the mode must end at one place, and importance sampling, from a mixture that
