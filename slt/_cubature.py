@@ -49,7 +49,7 @@ def _quantiles(key, target, data):
 
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")  # zero and infinite densities are met, and said
 def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
-    """The free energy; `se` is the quadrature's estimate of its error, from above, with a problem where that is not small."""
+    """The free energy; `se` is the quadrature's estimate of its error, from above; a problem where it is not small."""
     at, dtype, d = jnp.asarray(beta, float), jnp.result_type(float), target.dimension
     if d > LARGEST:
         why = f"quadrature serves models of one or two unconstrained parameters; this one has {d}."
