@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 MARK = "row:"  # a line of a script's output that carries a row
+WARM = 0.5  # seconds of untimed calls before one that takes less
 
 
 class Row(NamedTuple):
@@ -62,6 +63,9 @@ def race(
 ) -> list[Row]:
     """Run the contestants in turn, several times, and return a row for each.
 
+    Before a short call is timed, the same contestant is called, untimed, for `WARM` seconds: memory that waited while
+    others computed has lost its place in caches and page tables, and to find it again takes longer than many a call.
+
     **Arguments:** `task`: what is computed, with its sizes. `contestants`: name to function; the first is ours.
     `repeats`: rounds after the first one. `work`: how many units (effective draws, steps) a call of each makes, the
     unit named by `unit`; `None` where a call is the unit. `check`: called with each other result and the first one's
@@ -74,6 +78,9 @@ def race(
         for name, run in contestants.items():
             if turn and name in once:
                 continue
+            warm = time.perf_counter() + WARM
+            while turn and calls[name][-1].seconds < WARM and time.perf_counter() < warm:
+                run()
             calls[name].append(timed(run))
             results.setdefault(name, calls[name][0].value)
             calls[name][-1] = calls[name][-1]._replace(value=None)

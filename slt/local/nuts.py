@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from numpyro.infer.hmc import hmc
 
-from slt.local.chains import Steps
+from slt.local.chains import BIAS_EVERY, Steps
 from slt.local.settings import Settings
 
 # At 0.9 a network of rank 0 loses 3 % of its trajectories in the narrow valleys.
@@ -65,4 +65,4 @@ def run_nuts(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at
     )
     excess = (energy - gamma / 2 * distance - (whole - distance) / 2) / n_beta
     excess, distance = (a[:, :: settings.thin] for a in (excess, distance))
-    return Steps(excess, distance, jnp.zeros_like(energy), accepted, diverging)
+    return Steps(excess, distance, jnp.zeros_like(energy[:, ::BIAS_EVERY]), accepted, diverging)

@@ -29,7 +29,7 @@ class Estimate:
     \frac{(n\beta)^2\, \mathbb{V}[L_n(w)]}{\mathrm{ESS}}\Bigr\}$$
 
     **Arguments:** `excess`: $L_n(w) - L_n(w^*)$ of each draw, nats per observation, shape `(chains, draws)`, on a batch
-    where `settings` says so. `distance`: $\|w - w^*\|^2$, same shape. `bias`: of the step, per step, in units of
+    where `settings` says so. `distance`: $\|w - w^*\|^2$, same shape. `bias`: of every fourth step, in units of
     $\hat\lambda$ (zero for `"mala"`, `"nuts"`). `acceptance`: mean probability that a Metropolis test accepts a step,
     for batches with the loss of the step's own batch. `baseline`: $L_n(w^*)$ on all the data. `gradient_norm`:
     $\|\nabla L_n(w^*)\|$, over the free coordinates. `descent`: the largest fall of $n\beta L_n$ that was found from
@@ -45,7 +45,7 @@ class Estimate:
 
     excess: np.ndarray
     distance: np.ndarray
-    bias: np.ndarray = field(metadata={"shape": "(chains, steps)"})
+    bias: np.ndarray = field(metadata={"shape": "(chains, steps / 4)"})
     acceptance: float
     baseline: float
     gradient_norm: float
