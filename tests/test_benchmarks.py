@@ -72,6 +72,20 @@ def test_what_takes_long_is_called_once_and_its_row_says_so():
     assert peer.note == "one call"
 
 
+def test_short_calls_are_timed_warm(monkeypatch):
+    # What paused for others would be timed cold. Kills: no calls before the timed one, the same before a long one.
+    monkeypatch.setattr(table, "WARM", 0.05)
+    given = {"short": [], "long": []}
+
+    def call(name, seconds):
+        given[name].append(seconds)
+        return table.Timed(seconds, None, 0)
+
+    table.race("t", {"short": lambda: call("short", 0.01), "long": lambda: call("long", 0.06)}, repeats=2)
+    assert len(given["long"]) == 3
+    assert len(given["short"]) > 100
+
+
 def test_contestants_that_disagree_do_not_race():
     contestants = {"slt": lambda: np.ones(2), "peer": lambda: np.ones(2) + 1e-3}
     with pytest.raises(AssertionError, match="Not equal to tolerance"):

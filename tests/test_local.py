@@ -267,8 +267,8 @@ def test_the_same_key_gives_the_same_figures_and_chains_are_independent(key):
 
 
 def test_the_noise_of_a_step_has_the_first_five_moments_of_a_normal():
-    # Of the 256 values exactly (float32 in the sums); each of them equally often in two million (chi-square); bytes of a
-    # word, halves of a block, chains and steps uncorrelated in value and in square, within four standard errors.
+    # Of the 256 values exactly (in float32); each of them equally often in two million (chi-square); bytes of a word,
+    # halves of a block, chains and steps uncorrelated in value and in square, within four standard errors.
     # Kills: no cubic term (kurtosis 2.92), variance not one, a byte or a half of a block used twice, a byte never used,
     # a step whose words are those of the step before.
     seed, quantiles = jnp.array([3, 4], jnp.uint32), slt_chains._quantiles()

@@ -22,7 +22,7 @@ DECAY, DAMPING = 0.99, 0.1  # of the squared gradients in "psgld"; the damping i
 
 
 class Steps(NamedTuple):
-    """What the chains hand back, `(chains, draws)`; the bias of every `BIAS_EVERY`-th step, acceptances with NaN between."""
+    """What the chains hand back, `(chains, draws)`: bias of every `BIAS_EVERY`-th step; acceptance NaN between checks."""
 
     excess: Any
     distance: Any
@@ -144,7 +144,7 @@ def _words(seed: Any, t: Any, shape: tuple[int, int]) -> Any:
 
 
 def _quantiles() -> Any:
-    """The 256 equally likely values of the noise, up to 2.96 in size, whose first five moments are those of a normal."""
+    """The 256 equally likely values of the noise, at most 2.96 in size, with the first five moments of a normal."""
     z = 2**0.5 * jax.lax.erf_inv((jnp.arange(256, dtype=jnp.float32) + 0.5) / 128 - 1)
     return BENT[0] * z + BENT[1] * z**3
 
@@ -152,8 +152,8 @@ def _quantiles() -> Any:
 def _normal(quantiles: Any, words: Any, like: Any) -> Any:
     """Noise of a step, four looked up for a word, at a quarter of what `jax.random.normal` costs.
 
-    With five right moments the step keeps its weak order (Kloeden and Platen 1992, section 14.1); of a quadratic loss it keeps the
-    mean and the covariance too. The Metropolis test gets normals of full resolution instead.
+    With three right moments Euler's step keeps its weak order (Kloeden and Platen 1992, section 14.1), and on a
+    quadratic loss two keep the mean and the covariance. The Metropolis test gets normals of full resolution instead.
     """
     each = [words >> 24, words >> 16 & 0xFF, words >> 8 & 0xFF, words & 0xFF]
     return quantiles[jnp.concatenate(each, axis=1)[:, : like.shape[1]]]
