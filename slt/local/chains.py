@@ -22,7 +22,7 @@ DECAY, DAMPING = 0.99, 0.1  # of the squared gradients in "psgld"; the damping i
 
 
 class Steps(NamedTuple):
-    """What the chains hand back, `(chains, draws)`: bias of every `BIAS_EVERY`-th step; acceptance NaN between checks."""
+    """What chains hand back, `(chains, draws)`; bias of every `BIAS_EVERY`-th step, acceptance NaN between checks."""
 
     excess: Any
     distance: Any
