@@ -68,9 +68,9 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
 
     every = max(settings.draws * settings.thin // CHECKS, 1)
 
-    def langevin(carry, t):
-        u, square = carry
-        words = _words(seed, t, (chains, drawn + measured + -(-centre.size // 4)))
+    def langevin(carry, now):
+        (u, square), (t, seed) = carry, now
+        words = _words(seed, (chains, drawn + measured + -(-centre.size // 4)))
         batch, axis, base = batch_of(words[:, :drawn])
         excess, gradient = excess_and_gradient(u, batch, axis, base)
         scale = jnp.ones((1, 1), centre.dtype)
@@ -121,9 +121,9 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         first = (u, *excess_and_gradient(u, data, None, baseline))
         _, steps = jax.lax.scan(metropolis, first, jnp.arange(settings.steps))
     else:
-        seed, quantiles = jax.random.bits(key, (2,), jnp.uint32), _quantiles().astype(centre.dtype)
+        seeds, quantiles = jax.random.bits(key, (settings.steps, 2), jnp.uint32), _quantiles().astype(centre.dtype)
         square = u if sampler == "psgld" else jnp.zeros((chains, 1), centre.dtype)
-        _, steps = jax.lax.scan(langevin, (u, square), jnp.arange(settings.steps))
+        _, steps = jax.lax.scan(langevin, (u, square), (jnp.arange(settings.steps), seeds))
     kept = jax.tree.map(lambda a: a[settings.burn_in :].T, steps)
     thinned = jax.tree.map(lambda a: a[:, :: settings.thin], (kept.excess, kept.distance))
     return Steps(*thinned, kept.bias[:, ::BIAS_EVERY], kept.acceptance, kept.diverging)
@@ -137,10 +137,9 @@ def preconditioner(square: Any, free: Any) -> Any:
     return jnp.where(free > 0, inverse / mean(inverse), 1)
 
 
-def _words(seed: Any, t: Any, shape: tuple[int, int]) -> Any:
-    """The random words of step t: both halves of every block, where `jax.random.bits` keeps one, at half the cost."""
-    block = threefry_2x32(seed, jnp.stack([t, jnp.zeros_like(t)]).astype(jnp.uint32))
-    return threefry_2x32(block, jnp.arange(shape[0] * shape[1], dtype=jnp.uint32)).reshape(shape)
+def _words(seed: Any, shape: tuple[int, int]) -> Any:
+    """The random words of a step: both halves of every block, where `jax.random.bits` keeps one, at half the cost."""
+    return threefry_2x32(seed, jnp.arange(shape[0] * shape[1], dtype=jnp.uint32)).reshape(shape)
 
 
 def _quantiles() -> Any:
