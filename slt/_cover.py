@@ -17,7 +17,7 @@ from jax.scipy.special import logsumexp
 
 from slt import _smc
 from slt._arrays import SltWarning
-from slt._modes import FREEDOM, log_student
+from slt._modes import FREEDOM, draw_student, log_student
 from slt.energy import FreeEnergy, bridge_sampling
 
 EACH = 10  # draws' worth per parameter that each part is fitted to, at least
@@ -53,10 +53,11 @@ def ratios(key: Any, target: Any, data: Any, beta: Any, climb: _smc.Climb) -> tu
         return jnp.where(jnp.isnan(r), -jnp.inf, r)
 
     def draw(key, parts):
-        key_part, key_z, key_wide, key_prior = jax.random.split(key, 4)
+        key_part, key_z, key_prior = jax.random.split(key, 3)
+        standard = draw_student(key_z, STRATA[0] + STRATA[1], d, chol.dtype)
         part = jax.random.categorical(key_part, parts[2], shape=(STRATA[0],))
-        z = parts[0][part] + jnp.einsum("sij,sj->si", parts[1][part], _student(key_z, STRATA[0], d, chol.dtype))
-        around = WIDE * _student(key_wide, STRATA[1], d, chol.dtype)
+        z = parts[0][part] + jnp.einsum("sij,sj->si", parts[1][part], standard[: STRATA[0]])
+        around = WIDE * standard[STRATA[0] :]
         prior = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key_prior, STRATA[2]))
         u = jnp.concatenate([centre + jnp.concatenate([z, around]) @ chol.T, prior])
         z = whiten(u)
@@ -67,13 +68,17 @@ def ratios(key: Any, target: Any, data: Any, beta: Any, climb: _smc.Climb) -> tu
     mean = z[np.linspace(0, len(z) - 1, count).astype(int)]
     parts = mean, jnp.tile(jnp.eye(d, dtype=z.dtype), (count, 1, 1)), jnp.full(count, -np.log(count), z.dtype)
     parts = fit(z, jnp.full(len(z), 1 / len(z), z.dtype), parts, FIRST)
-    z, r = draw(keys[0], parts)
-    weights = jax.nn.softmax(r)
-    again = fit(z, weights, parts, AGAIN)
-    fine = jnp.array([jnp.isfinite(a).all() for a in again]).all() & ((weights**2).sum() * EACH * d < 1)
-    parts = jax.tree.map(lambda a, b: jnp.where(fine, a, b), again, parts)
-    at_draws = ratio(parts, whiten(met), climb.log_prior[half:].ravel(), climb.log_lik[half:].ravel())
-    return at_draws, draw(keys[1], parts)[1]
+
+    def drawn(parts, key):
+        z, r = draw(key, parts)
+        weights = jax.nn.softmax(r)
+        again = fit(z, weights, parts, AGAIN)
+        fine = jnp.array([jnp.isfinite(a).all() for a in again]).all() & ((weights**2).sum() * EACH * d < 1)
+        return jax.tree.map(lambda a, b: jnp.where(fine, a, b), again, parts), (parts, r)
+
+    # Twice, the second time from the parts that were fitted to the first; a loop, so that it is compiled once.
+    parts, r = jax.tree.map(lambda a: a[1], jax.lax.scan(drawn, parts, keys)[1])
+    return ratio(parts, whiten(met), climb.log_prior[half:].ravel(), climb.log_lik[half:].ravel()), r
 
 
 def fit(z: Any, weights: Any, parts: tuple[Any, Any, Any], rounds: int) -> tuple[Any, Any, Any]:
@@ -105,8 +110,3 @@ def _each(z: Any, mean: Any, chol: Any) -> tuple[Any, Any]:
     )
     square = ((jnp.einsum("sj,kij->ski", z, inverse) - jnp.einsum("kj,kij->ki", mean, inverse)) ** 2).sum(2)
     return log_student(square, jnp.log(jnp.diagonal(chol, axis1=1, axis2=2)).sum(1), d), square
-
-
-def _student(key: Any, draws: int, d: int, dtype: Any) -> Any:
-    z = jax.random.normal(key, (draws, d + int(FREEDOM)), dtype)
-    return z[:, :d] / jnp.sqrt((z[:, d:] ** 2).mean(1, keepdims=True))

@@ -19,7 +19,7 @@ from jax.scipy.special import logsumexp
 from slt import _smc
 from slt._arrays import MeanSE, SltWarning
 from slt._climbs import Climbs
-from slt._modes import FREEDOM, log_student
+from slt._modes import draw_student, log_student
 from slt.energy import FreeEnergy, bridge_sampling, importance_sampling
 from slt.energy.record import pooled
 
@@ -40,19 +40,10 @@ class Fit(NamedTuple):
     chains: Any  # (CHAINS,) to the Student distribution, at draws of the posterior
 
 
-def _student(key, draws, at, chol):
-    d, freedom = len(at), int(FREEDOM)
-    key_z, key_log = jax.random.split(key)
-    z = jax.random.normal(key_z, (draws, d + freedom % 2), at.dtype)
-    uniform = jax.random.uniform(key_log, (draws, freedom // 2), at.dtype, minval=jnp.finfo(at.dtype).tiny)
-    square = -2 * jnp.log(uniform).sum(1) + (z[:, d:] ** 2).sum(1)  # a chi-square, faster than by rejection
-    return at + (z[:, :d] * jnp.sqrt(freedom / square)[:, None]) @ chol.T
-
-
 @partial(jax.jit, static_argnames="target")
 def fit(key: Any, target: Any, data: Any, beta: Any, top: Climbs) -> Fit:
     """All of it in one compiled program, which later data of the same shape use again."""
-    keys, d, mode = jax.random.split(jax.random.fold_in(key, OWN), 5), target.dimension, top.end
+    keys, d, mode = jax.random.split(jax.random.fold_in(key, OWN), 4), target.dimension, top.end
     half = jnp.linalg.inv(jnp.linalg.cholesky(top.curvature))  # NaN, and then no ratio is finite, where it is no mode
     narrow = half.T @ half
 
@@ -66,7 +57,9 @@ def fit(key: Any, target: Any, data: Any, beta: Any, top: Climbs) -> Fit:
         return jnp.where(jnp.isnan(r), -jnp.inf, r), log_prior, log_lik
 
     chol = jnp.linalg.cholesky(narrow)
-    pilot = _student(keys[0], PILOT, mode, chol)
+    sizes = PILOT, STRATA[0], *STRATA[:-1]
+    standard = jnp.split(draw_student(keys[0], sum(sizes), d, mode.dtype), np.cumsum(sizes)[:-1])
+    pilot = mode + standard[0] @ chol.T
     r, log_prior, log_lik = ratios(pilot, mode, chol)
     w = jax.nn.softmax(r)
     worth, mean = 1 / (w**2).sum(), w @ pilot
@@ -76,9 +69,8 @@ def fit(key: Any, target: Any, data: Any, beta: Any, top: Climbs) -> Fit:
     scales, shares = np.array(SCALES), np.log(np.array(STRATA) / sum(STRATA))
 
     def mixture(key):
-        *key_s, key_prior = jax.random.split(key, len(STRATA))
-        prior = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key_prior, STRATA[-1]))
-        students = [_student(k, n, mean, s * wide) for k, n, s in zip(key_s, STRATA[:-1], SCALES, strict=True)]
+        prior = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, STRATA[-1]))
+        students = [mean + s * z @ wide.T for s, z in zip(SCALES, standard[2:], strict=True)]
         u = jnp.concatenate([*students, prior])
         log_prior, log_lik = _smc.evaluate(target, data, u, values=True)
         square = squares(u, mean, wide)
@@ -88,9 +80,10 @@ def fit(key: Any, target: Any, data: Any, beta: Any, top: Climbs) -> Fit:
         return jnp.where(jnp.isnan(r), -jnp.inf, r), square > d + REACH * np.sqrt(2 * d)
 
     mixed, far = mixture(keys[1])
-    proposals, _, _ = ratios(_student(keys[4], STRATA[0], mean, wide), mean, wide)
+    proposals, _, _ = ratios(mean + standard[1] @ wide.T, mean, wide)
 
-    index = _smc.systematic(keys[2], jnp.where(jnp.isnan(r), -jnp.inf, r))[:: PILOT // CHAINS]
+    index = _smc.systematic(jax.random.uniform(keys[2], (), r.dtype), jnp.where(jnp.isnan(r), -jnp.inf, r))
+    index = index[:: PILOT // CHAINS]
     particles = tuple(a[index][None] for a in (pilot, log_prior, log_lik))
     step = jnp.asarray(0.5 * d**-0.25, mode.dtype)
 

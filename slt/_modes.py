@@ -50,16 +50,19 @@ def student(key: Any, target: Any, data: Any, beta: Any, at: Any, chol: Any, *, 
     Draws outside the ellipsoid that holds nearly all of a normal mode count as zero, so that the mean of the ratios is
     the mass inside: a far phase that one draw in a thousand happens to meet would make it as noisy as it is large.
     """
-    key_z, key_s = jax.random.split(key)
-    z = jax.random.normal(key_z, (draws, len(at)), at.dtype)
-    scale = jax.random.chisquare(key_s, FREEDOM, (draws,), dtype=at.dtype) / FREEDOM
-    u = at + (z / jnp.sqrt(scale)[:, None]) @ chol.T
-    d, square = len(at), (z**2).sum(1) / scale
+    d, z = len(at), draw_student(key, draws, len(at), at.dtype)
+    u, square = at + z @ chol.T, (z**2).sum(1)
     log_q = log_student(square, jnp.log(jnp.diagonal(chol)).sum(), d)
     log_prior, log_lik = jax.vmap(lambda u: (target.log_prior(u, data), target.log_lik(u, data)))(u)
     ratio = log_prior + beta * log_lik - log_q
     inside = square <= d + REACH * np.sqrt(2 * d)
     return jnp.where(jnp.isnan(ratio) | ~inside, -jnp.inf, ratio), log_lik
+
+
+def draw_student(key: Any, draws: int, d: int, dtype: Any) -> Any:
+    """Student vectors `(draws, d)` of unit scale, by one call for normals: each such call is a loop to compile."""
+    z = jax.random.normal(key, (draws, d + int(FREEDOM)), dtype)
+    return z[:, :d] / jnp.sqrt((z[:, d:] ** 2).mean(1, keepdims=True))
 
 
 def log_student(square: Any, log_det: Any, d: int) -> Any:

@@ -71,7 +71,7 @@ def climb(key: Any, target: Any, data: Any, beta: Any, *, islands: int, particle
         log_w = (at - c.betas[c.rungs]) * c.log_lik
         log_w = jnp.where(jnp.isnan(log_w), -jnp.inf, log_w)
         gained = logsumexp(log_w, axis=1) - jnp.log(particles)
-        index = jax.vmap(systematic)(jax.random.split(key_resample, islands), log_w)
+        index = jax.vmap(systematic)(jax.random.uniform(key_resample, (islands,), log_w.dtype), log_w)
         u, log_prior, log_lik = (
             jnp.take_along_axis(a, index.reshape(index.shape + (1,) * (a.ndim - 2)), axis=1)
             for a in (c.u, c.log_prior, c.log_lik)
@@ -107,12 +107,10 @@ def move(key, target, data, beta, particles, chol, step) -> Any:
     def slope(u):
         return evaluate(target, data, u, beta=beta)
 
-    def one(state, key):
-        u, gradient, log_prior, log_lik, step = state
-        key_p, key_step, key_accept = jax.random.split(key, 3)
-        p = jax.random.normal(key_p, u.shape, u.dtype)
+    def one(state, drawn):
+        (u, gradient, log_prior, log_lik, step), (p, uniform) = state, drawn
         # One step size for all particles, drawn anew each time: trajectories do not close upon themselves.
-        e = step * jax.random.uniform(key_step, (), u.dtype, 0.6, 1.4)
+        e = step * (0.6 + 0.8 * uniform[0])
 
         def leap(_, state):
             u, p, gradient, *_ = state
@@ -128,14 +126,20 @@ def move(key, target, data, beta, particles, chol, step) -> Any:
             log_prior + beta * log_lik - 0.5 * (p**2).sum(1)
         )
         chance = jnp.where(jnp.isnan(change), 0.0, jnp.exp(jnp.minimum(change, 0.0)))
-        yes = jax.random.uniform(key_accept, chance.shape, chance.dtype) < chance
+        yes = uniform[1:] < chance
         step = step * jnp.exp(jnp.clip(chance.mean() - ACCEPTANCE, -0.5, 0.2))
         u, gradient = jnp.where(yes[:, None], new_u, u), jnp.where(yes[:, None], new_gradient, gradient)
         state = (u, gradient, jnp.where(yes, new_prior, log_prior), jnp.where(yes, new_lik, log_lik), step)
         return state, chance.mean()
 
     start = (u, slope(u)[0], log_prior, log_lik, step)
-    (u, _, log_prior, log_lik, step), chance = jax.lax.scan(one, start, jax.random.split(key, MOVES))
+    key_p, key_uniform = jax.random.split(key)
+    # Of all moves at once: each call for random numbers is a loop to compile.
+    drawn = (
+        jax.random.normal(key_p, (MOVES, *u.shape), u.dtype),
+        jax.random.uniform(key_uniform, (MOVES, 1 + len(u)), u.dtype),
+    )
+    (u, _, log_prior, log_lik, step), chance = jax.lax.scan(one, start, drawn)
     return u.reshape(*shape, -1), log_prior.reshape(shape), log_lik.reshape(shape), step, chance.mean()
 
 
@@ -181,12 +185,12 @@ def _next_beta(log_lik, now, last):
     return jnp.where(enough(last - now), last, now + jnp.exp(low))
 
 
-def systematic(key, log_w):
-    """Indices of as many draws as there are weights, each chosen in proportion to its weight."""
+def systematic(uniform, log_w):
+    """Indices of as many draws as there are weights, each chosen in proportion to its weight, by one uniform number."""
     n = log_w.shape[0]
     w = jnp.exp(log_w - jnp.max(log_w))
     cumulative = jnp.cumsum(w)
-    at = (jnp.arange(n) + jax.random.uniform(key, (), w.dtype)) / n * cumulative[-1]
+    at = (jnp.arange(n) + uniform) / n * cumulative[-1]
     return jnp.clip(jnp.searchsorted(cumulative, at, side="right"), 0, n - 1)
 
 
