@@ -88,14 +88,13 @@ def conjugate_experiment(
         new = (np.repeat(inputs, [len(y) for y, _ in per_input], axis=0), np.concatenate([y for y, _ in per_input]))
         weights = np.concatenate([w for _, w in per_input]) / len(per_input)
     proper = bool(in_input_precision(partial(formulas.is_proper, family.log_normalizer), family.eta))
-    source = truth if inputs is None else jax.tree_util.Partial(truth)
     keys = jax.random.split(key, datasets)
-    found = _conjugate(replace(family, eta=None), n, keys, source, inputs, family.eta, beta, new, weights)
+    found = _conjugate(replace(family, eta=None), n, truth, keys, inputs, family.eta, beta, new, weights)
     return _finite(found if proper else found._replace(free_energy=np.full(datasets, np.nan)), proper)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _conjugate(family, n, keys, truth, inputs, eta, beta, new, weights):
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _conjugate(family, n, truth, keys, inputs, eta, beta, new, weights):
     """`Observables` of one data set for each key; one program for all priors and temperatures of a model."""
     triple, model = Triple(truth, lambda *x, w: dist.Normal(w), {"w": dist.Normal()}, inputs), family.model
 
