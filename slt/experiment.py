@@ -5,6 +5,8 @@ generalization loss is an integral over the truth by quadrature, not an average 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +18,8 @@ from slt import conjugate, quadrature
 from slt._arrays import check_beta, in_input_precision
 from slt._nodes import check_key, check_whole, nodes
 from slt._work import tile
+from slt.conjugate import formulas
+from slt.conjugate.checks import check_data
 from slt.losses import cv_loss, functional_variance, generalization_loss, training_loss
 from slt.triple import Triple, draw_data, empirical_entropy, log_density
 
@@ -76,8 +80,6 @@ def conjugate_experiment(
     """
     check_beta(beta)
     n, datasets = _check_sizes(key, n, datasets)
-    unused = {"w": dist.Normal()}  # of this triple only the truth is used
-    triple = Triple(truth, lambda *x, w: dist.Normal(w), unused, inputs)
     if inputs is None:
         x, weights = nodes(truth)
         new = (x,)
@@ -85,25 +87,33 @@ def conjugate_experiment(
         per_input = [nodes(truth(x)) for x in jnp.asarray(inputs)]
         new = (np.repeat(inputs, [len(y) for y, _ in per_input], axis=0), np.concatenate([y for y, _ in per_input]))
         weights = np.concatenate([w for _, w in per_input]) / len(per_input)
-    proper = bool(in_input_precision(lambda eta: jnp.isfinite(family.log_normalizer(eta)), family.eta))
-    new, weights = tuple(jnp.asarray(a) for a in new), jnp.asarray(weights)
+    proper = bool(in_input_precision(partial(formulas.is_proper, family.log_normalizer), family.eta))
+    keys = jax.random.split(key, datasets)
+    found = _conjugate(replace(family, eta=None), n, truth, keys, inputs, family.eta, beta, new, weights)
+    return _finite(found if proper else found._replace(free_energy=np.full(datasets, np.nan)), proper)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _conjugate(family, n, truth, keys, inputs, eta, beta, new, weights):
+    """`Observables` of one data set for each key; one program for all priors and temperatures of a model."""
+    triple, model = Triple(truth, lambda *x, w: dist.Normal(w), {"w": dist.Normal()}, inputs), family.model
 
     def one(key):
-        data = draw_data(key, triple, n)
-        eta_hat = conjugate.posterior(family, *data, beta=beta)
-        training = conjugate.training_loss(family, *data, beta=beta).mean()
-        variance = conjugate.functional_variance(family, *data, beta=beta).sum()
+        data = check_data(family, draw_data(key, triple, n))
+        eta_hat = formulas.update(model, jnp.asarray(eta), beta, *data)
+        training = -formulas.predictive(model, eta_hat, *data).mean()
+        variance = formulas.variance(model, eta_hat, *data).sum()
         return Observables(
-            generalization=-weights @ conjugate.log_predictive(family, eta_hat, *new),
+            generalization=-weights @ formulas.predictive(model, eta_hat, *new),
             training=training,
-            cv=conjugate.cv_loss(family, *data, beta=beta).mean(),
+            cv=-formulas.left_out(model, eta_hat, beta, *data).mean(),
             waic=training + beta * variance / n,
             variance=variance,
-            free_energy=-conjugate.log_evidence(family, *data, beta=beta) / beta if proper else jnp.nan,
+            free_energy=-formulas.evidence(model, jnp.asarray(eta), beta, *data) / beta,
             empirical_entropy=empirical_entropy(triple, *data).mean(),
         )
 
-    return _finite(jax.jit(jax.vmap(one))(jax.random.split(key, datasets)), proper)
+    return jax.vmap(one)(keys)
 
 
 def grid_experiment(

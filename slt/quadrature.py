@@ -121,11 +121,11 @@ def posterior(
     check_box(triple, bounds)
     w, log_volume = grid(bounds, points=points)
 
-    def run(log_volume, *data):
+    def run(log_volume, beta, *data):  # arguments, so that the program of one temperature serves all in a cache
         log_lik, log_weights, log_evidence = weigh(triple, w, log_volume, data, beta)
         return log_lik, log_weights, log_evidence, lost(triple, w, log_lik), accuracy(log_weights, len(bounds))
 
-    out = in_input_precision(jax.jit(run), log_volume, *data)
+    out = in_input_precision(jax.jit(run), log_volume, beta, *data)
     log_lik, log_weights, log_evidence, without, error = (np.asarray(a) for a in out)
     if not np.isfinite(log_evidence):
         raise ValueError(

@@ -103,6 +103,16 @@ def test_data_sets_share_one_compiled_program():
     assert traces(500) == two
 
 
+def test_temperatures_and_priors_share_one_compiled_program():
+    # Mutant: beta among the static arguments, or a prior that is not taken out of the family.
+    sizes, truth = [experiment._conjugate._cache_size()], dist.Normal(0.3, 1.2)  # a truth of its own: nothing is kept
+    for beta, prior_sd in ((0.5, 2.0), (2.0, 2.0), (2.0, 0.3)):
+        family = conjugate.normal_mean(1.0, 0.0, prior_sd)
+        experiment.conjugate_experiment(jax.random.key(47), truth, family, 5, datasets=2, beta=beta)
+        sizes.append(experiment._conjugate._cache_size())
+    assert np.diff(sizes).tolist() == [1, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -139,7 +139,7 @@ def sample(key: jax.Array, family: ExponentialFamily, eta_hat: Any, draws: int) 
     check_key(key)
     draws = check_whole("draws", draws, 1)
     check_proper(family, eta_hat, "the distribution to draw from")
-    return evaluate(lambda eta: family.sample(key, jnp.asarray(eta), draws), eta_hat, also=(key,))
+    return evaluate(lambda eta: formulas.drawn(family.sample, key, eta, draws), eta_hat, also=(key,))
 
 
 def log_lik(family: ExponentialFamily, draws: dict[str, Any], *data: Any) -> Any:
@@ -156,12 +156,7 @@ def log_lik(family: ExponentialFamily, draws: dict[str, Any], *data: Any) -> Any
     [[0.25, 0.75]]
     """
     data = check_data(family, data)
-
-    def run(*data):
-        g = jax.vmap(family.statistic)(*data)
-        f = jax.vmap(family.features)({name: jnp.asarray(w) for name, w in draws.items()})
-        return jax.vmap(family.log_base)(*data) + f @ g.T
-
+    run = lambda *data: formulas.log_lik(family.model, family.features, dict(draws), *data)  # noqa: E731
     return evaluate(run, *data, also=tuple(draws.values()))
 
 
@@ -179,9 +174,7 @@ def log_density(family: ExponentialFamily, eta_hat: Any, w: dict[str, Any]) -> A
     [0.5]
     """
     check_proper(family, eta_hat, "the distribution at eta_hat")
-
-    def run(eta, *values):
-        f = jax.vmap(family.features)(dict(zip(w, values, strict=True)))
-        return f @ eta - family.log_normalizer(jnp.asarray(eta))
-
+    run = lambda eta, *values: formulas.density(  # noqa: E731
+        family.features, family.log_normalizer, eta, dict(zip(w, values, strict=True))
+    )
     return evaluate(run, eta_hat, *w.values())

@@ -62,6 +62,24 @@ def variance(model: Model, eta_hat: Any, *data: Any) -> Any:
     return jnp.einsum("ij,jk,ik->i", g, jax.hessian(model[2])(eta_hat), g)
 
 
+@partial(jax.jit, static_argnums=(0, 1))
+def density(features: Callable[..., Any], log_z: Callable[[Any], Any], eta: Any, w: dict[str, Any]) -> Any:
+    r"""$\eta \cdot f(w) - \log z(\eta)$, shape `(points,)`."""
+    return jax.vmap(features)(w) @ eta - log_z(jnp.asarray(eta))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def log_lik(model: Model, features: Callable[..., Any], w: dict[str, Any], *data: Any) -> Any:
+    r"""$\log v(x_i) + f(w_s) \cdot g(x_i)$, shape `(draws, n)`."""
+    return jax.vmap(model[0])(*data) + jax.vmap(features)(w) @ jax.vmap(model[1])(*data).T
+
+
+@partial(jax.jit, static_argnums=(0, 3))
+def drawn(sample: Callable[..., Any], key: Any, eta: Any, draws: int) -> dict[str, Any]:
+    r"""Draws from $\varphi(w \mid \eta)$."""
+    return sample(key, jnp.asarray(eta), draws)
+
+
 def proper(condition: Any, value: Any) -> Any:
     """`value` where the integral converges, infinity where it does not."""
     return jnp.where(condition, value, jnp.inf)
