@@ -23,7 +23,7 @@ from slt.energy import FreeEnergy
 METHOD, LARGEST = "adaptive quadrature", 2  # parameters
 SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 4}  # panels along each axis, of the survey and to begin with
 PEAKS, ROUNDS = 16, 4  # of the survey that are climbed from at a time, and how often, while some are not explained
-BATCH, ENOUGH = 1024, 1e-2  # nodes of one call; relative error to be content with
+BATCH, SHEET, ENOUGH = 256, 2**12, 1e-2  # nodes that are computed side by side, and in a call; error to be content with
 LEAST, MOST, WORK = 2**14, 2**18, 2**29  # evaluations: LEAST, or at most MOST and WORK densities of one observation
 CORRELATED = 0.5  # beyond it the axes are turned; below, edges along the axes stay so
 DRAWS = 512  # of the prior, for the centre and the width of the survey
@@ -32,25 +32,28 @@ SMALL = 30.0  # nats below the highest, where a peak does not matter
 
 
 @partial(jax.jit, static_argnames="target")
-def _joint(target, data, beta, u):
-    log_prior, log_lik = _smc.evaluate(target, data, u, values=True)
-    value = log_prior + beta * log_lik
-    overflown = (log_prior == jnp.inf) & (beta * log_lik < HOPELESS)  # NumPyro's InverseGamma near zero
-    return jnp.where(jnp.isnan(value) | overflown, -jnp.inf, value)
+def _joint(target, data, beta, u, many):
+    """Of the first batches of a sheet `(batches, BATCH, d)`; the others cost nothing."""
+
+    def one(i, found):
+        log_prior, log_lik = _smc.evaluate(target, data, u[i], values=True)
+        value = log_prior + beta * log_lik
+        overflown = (log_prior == jnp.inf) & (beta * log_lik < HOPELESS)  # NumPyro's InverseGamma near zero
+        return found.at[i].set(jnp.where(jnp.isnan(value) | overflown, -jnp.inf, value))
+
+    return jax.lax.fori_loop(0, many, one, jnp.zeros(u.shape[:2], u.dtype))
 
 
 @partial(jax.jit, static_argnames="target")
-def _quantiles(key, target, data):
-    """One standard deviation below the median of the prior, the median, and one above, were it normal."""
-    draws = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, DRAWS))
-    draws = jnp.sort(jnp.where(jnp.isfinite(draws), draws, 0.0), axis=0)
-    return draws[np.array([0.16 * DRAWS, 0.5 * DRAWS, 0.84 * DRAWS], int)]
+def _draws(key, target, data):
+    return jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, DRAWS))
 
 
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")  # zero and infinite densities are met, and said
 def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
     """The free energy; `se` is the quadrature's estimate of its error, from above; a problem where it is not small."""
-    at, dtype, d = jnp.asarray(beta, float), jnp.result_type(float), target.dimension
+    dtype, d = jnp.result_type(float), target.dimension
+    at = np.asarray(beta, dtype)
     if d > LARGEST:
         why = f"quadrature serves models of one or two unconstrained parameters; this one has {d}."
         return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,))
@@ -58,9 +61,12 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
 
     def joint(u):
         counted.append(len(u))
-        rows = [np.resize(u[i : i + BATCH], (BATCH, d)).astype(dtype) for i in range(0, len(u), BATCH)]
-        found = [_joint(target, data, at, r) for r in rows]
-        return np.concatenate(found)[: len(u)]
+        found = []
+        for first in range(0, len(u), SHEET):
+            some, sheet = u[first : first + SHEET], np.zeros((SHEET, d), dtype)
+            sheet[: len(some)] = some
+            found.append(_joint(target, data, at, sheet.reshape(-1, BATCH, d), -(-len(some) // BATCH)))
+        return np.concatenate(found, axis=None)[: len(u)]
 
     def spent():
         return sum(counted) / max(LEAST, min(MOST, WORK // max(target.size, 1)))
@@ -89,23 +95,25 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
 
 
 @cache
-def lattice(d: int) -> tuple[np.ndarray, np.ndarray]:
-    """The nodes of the survey for a prior of centre 0 and spread 3, and the sides of their cells."""
+def lattice(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The nodes of the survey for a prior of centre 0 and spread STRETCH, sides of their cells and log areas of these."""
     x, w = leggauss(NODES)
     half = 1.0 / SURVEY[d]
     z, log_cell = stretch((-1 + half * (2 * np.arange(SURVEY[d])[:, None] + 1 + x)).ravel())
     both = z, half * np.tile(w, SURVEY[d]) * np.exp(log_cell)
     z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij"), -1).reshape(-1, d) for a in both)
-    return z, cell
+    return z, cell, np.log(cell).sum(1)
 
 
 def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map, np.ndarray, np.ndarray]:
     """A map that puts the posterior into the middle of the square, its peaks in t, and their widths there."""
     d = target.dimension
-    low, centre, high = np.asarray(_quantiles(key, target, data), np.float64)
+    draws = np.asarray(_draws(key, target, data), np.float64)
+    draws = np.sort(np.where(np.isfinite(draws), draws, 0.0), axis=0)
+    low, centre, high = draws[np.array([0.16 * DRAWS, 0.5 * DRAWS, 0.84 * DRAWS], int)]  # of a normal: one sd away
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
-    z, cell = lattice(d)
-    u, cell = centre + spread / STRETCH * z, spread / STRETCH * cell
+    z, cell, log_area = lattice(d)
+    u = centre + spread / STRETCH * z
     height = joint(u).astype(np.float64)
     square = height.reshape([NODES * SURVEY[d]] * d)
     peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
@@ -114,13 +122,13 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map
     end, value, curvature = summits(target, data, beta, u[peak.ravel()], height[peak.ravel()], spread)
     precision = curvature + np.diag(spread**-2)
     log_mass = np.concatenate(
-        [height + np.log(cell).sum(1), d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2]
+        [height + log_area + np.log(spread / STRETCH).sum(), d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2]
     )
     share = np.exp(log_mass - log_sum(log_mass))
     where = np.concatenate([u, end])
     mean = share @ where
     covariance = ((where - mean).T * share) @ (where - mean)
-    covariance += np.diag(share[: len(u)] @ cell**2 / 12) + np.tensordot(share[len(u) :], np.linalg.inv(precision), 1)
+    covariance += np.diag((spread / STRETCH) ** 2 * (share[: len(u)] @ cell**2) / 12) + np.tensordot(share[len(u) :], np.linalg.inv(precision), 1)
     sd = np.sqrt(np.diagonal(covariance))
     correlation = covariance / np.outer(sd, sd)
     turned = np.linalg.cholesky(correlation) if np.abs(correlation - np.eye(d)).max() > CORRELATED else np.eye(d)

@@ -26,6 +26,9 @@ X = np.concatenate([[-1.0], np.sort(legendre.legroots(legendre.legder(LAST)).rea
 W = 2 / (NODES * (NODES - 1) * legendre.legval(X, LAST) ** 2)
 LEGENDRE = np.linalg.inv(np.sqrt(2 * np.arange(NODES) + 1) * legendre.legvander(X, NODES - 1))  # f to coefficients
 X, W = (X + 1) / 2, W / 2  # on [0, 1]
+WEIGHTS = np.ones(1), W, np.outer(W, W).ravel()  # of the nodes of a point, a line and a square
+PARTS = np.repeat(np.eye(3), [NODES - 4, 2, 2], axis=0)  # all coefficients, the two before the last two, those
+PARTS[:, 0] = 1
 
 
 class Map(NamedTuple):
@@ -87,27 +90,27 @@ def around(low: np.ndarray, side: np.ndarray, peaks: np.ndarray, widths: np.ndar
 
 def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels:
     """Mass and error of each panel, the error by its Legendre coefficients along each axis; either may be zero."""
-    d = low.shape[1]
-    t = low[:, None] + side[:, None] * X[:, None]  # (panels, NODES, d)
-    z, log_cell = stretch(np.clip(t, OUTERMOST - 1, 1 - OUTERMOST))
-    node = np.indices([NODES] * d).reshape(d, -1)
-    z, log_cell = (np.stack([a[:, node[j], j] for j in range(d)], -1) for a in (z, log_cell))
-    log_f = joint((plane.centre + z @ plane.factor.T).reshape(-1, d)).reshape(len(low), -1)
-    noise = np.nan_to_num(2 * np.finfo(log_f.dtype).eps * np.abs(log_f.max(1)), posinf=0.0)  # is no roughness
-    log_f = log_f + log_cell.sum(-1)
-    top = log_f.max(1)
-    f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0)[:, None]).reshape(len(low), NODES, -1)
-    errors, along = [], [LEGENDRE @ f]
-    if d == 2:
-        along.append(np.swapaxes(f @ LEGENDRE.T, 1, 2))
-    for a in along:
-        size, before, last = (np.sqrt((a[:, k:to] ** 2).sum(1)) for k, to in ((0, NODES), (-4, -2), (-2, NODES)))
-        last = np.maximum(last - noise[:, None] * size, 0.0)
-        each = 2 * last * np.minimum(DECAY * last / np.maximum(before, 1e-300), 1.0)
-        errors.append(each @ W if d == 2 else each[:, 0])
-    mass = (W @ f) @ W if d == 2 else (W @ f)[:, 0]
+    many, d = low.shape
+    z, log_cell = stretch(np.clip(low[..., None] + side[..., None] * X, OUTERMOST - 1, 1 - OUTERMOST))
+    axes = [(many, *(NODES if k == j else 1 for k in range(d))) for j in range(d)]
+    z, log_cell = ([a[:, j].reshape(axes[j]) for j in range(d)] for a in (z, log_cell))
+    u = np.empty((many, *[NODES] * d, d))
+    for j in range(d):
+        u[..., j] = sum((plane.factor[j, k] * z[k] for k in range(d)), plane.centre[j])
+    log_f = joint(u.reshape(-1, d)).reshape(u.shape[:-1])
+    top = log_f.reshape(many, -1).max(1)
+    noise = np.nan_to_num(2 * np.finfo(log_f.dtype).eps * np.abs(top), posinf=0.0)  # is no roughness
+    log_f = sum(log_cell, log_f)
+    top = log_f.reshape(many, -1).max(1)
+    f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0).reshape(-1, *[1] * d))
+    lines = np.stack([np.moveaxis(f, j, -1) for j in range(1, d + 1)])
+    sizes = np.sqrt((lines.reshape(-1, NODES) @ LEGENDRE.T) ** 2 @ PARTS)
+    whole, before, last = sizes.T.reshape(3, d, many, -1)
+    last = np.maximum(last - noise[:, None] * whole, 0.0)
+    errors = 2 * last * np.minimum(DECAY * last / np.maximum(before, 1e-300), 1.0) @ WEIGHTS[d - 1]
+    mass = f.reshape(many, -1) @ WEIGHTS[d]
     scale = top + np.log(side).sum(1) + np.log(np.diagonal(plane.factor)).sum()
-    return Panels(low, side, np.log(mass) + scale, np.log(np.stack(errors, 1)) + scale[:, None])
+    return Panels(low, side, np.log(mass) + scale, np.log(errors.T) + scale[:, None])
 
 
 def adapt(joint: Any, spent: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> tuple[Panels, bool]:
