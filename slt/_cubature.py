@@ -21,7 +21,7 @@ from slt._panels import NODES, STRETCH, Map, adapt, around, grid, log_sum, stret
 from slt.energy import FreeEnergy
 
 METHOD, LARGEST = "adaptive quadrature", 2  # parameters
-SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 4}  # panels along each axis, of the survey and to begin with
+SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 8}  # panels along each axis, of the survey and to begin with
 PEAKS, ROUNDS = 16, 4  # of the survey that are climbed from at a time, and how often, while some are not explained
 BATCH, SHEET, ENOUGH = 256, 2**12, 1e-2  # nodes that are computed side by side, and in a call; error to be content with
 LEAST, MOST, WORK = 2**14, 2**18, 2**29  # evaluations: LEAST, or at most MOST and WORK densities of one observation

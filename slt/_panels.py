@@ -15,7 +15,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 NODES, STRETCH, CHUNK = 8, 3.0, 256  # of a panel along each axis; so that a normal is smooth in t; compared at a time
-ACCURACY, ROUND, FINEST = 5e-4, 512, 1e-12  # relative error to stop at; panels halved in a round; shortest halved
+ACCURACY, ROUND, NEARLY, FINEST = 5e-4, 512, 1e-2, 1e-12  # relative error to stop at; panels halved in a round; shortest halved
 OUTERMOST = 1e-9  # how far from the boundary of the square, which is at infinity, its last nodes are
 DECAY = 16.0  # error of a panel: twice its two last coefficients, and less by DECAY times their ratio to the two before
 WIDE, NEAR = 8.0, 4.0  # standard deviations of a peak that a panel may be long, and how far around it
@@ -118,9 +118,10 @@ def adapt(joint: Any, spent: Any, plane: Map, low: np.ndarray, side: np.ndarray)
     panels = measure(joint, plane, low, side)
     while np.isfinite(log_z := log_sum(panels.log_mass)):
         behind = panels.log_mass > log_z + np.log(MASS)
-        axes = worst(np.exp(panels.log_error - log_z))
-        if not axes.any():
-            axes = hidden(panels, behind)
+        share = np.exp(panels.log_error - log_z)
+        axes = worst(share)
+        if share.sum() < NEARLY:
+            axes |= hidden(panels, behind)
         axes &= panels.side > FINEST
         marked = axes.any(1)
         if not marked.any():
