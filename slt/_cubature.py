@@ -23,7 +23,7 @@ from slt.energy import FreeEnergy
 METHOD, LARGEST = "adaptive quadrature", 2  # parameters
 SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 8}  # panels along each axis, of the survey and to begin with
 PEAKS, ROUNDS = 16, 4  # of the survey that are climbed from at a time, and how often, while some are not explained
-BATCH, SHEET, ENOUGH = 256, 2**12, 1e-2  # nodes that are computed side by side, and in a call; error to be content with
+BATCH, SHEET, ENOUGH = 128, 2**12, 1e-2  # nodes that are computed side by side, and in a call; error to be content with
 LEAST, MOST, WORK = 2**14, 2**18, 2**29  # evaluations: LEAST, or at most MOST and WORK densities of one observation
 CORRELATED = 0.5  # beyond it the axes are turned; below, edges along the axes stay so
 DRAWS = 512  # of the prior, for the centre and the width of the survey
@@ -152,6 +152,8 @@ def summits(target: Any, data: Any, beta: Any, u: np.ndarray, height: np.ndarray
         good = (arrived > 0) & (np.linalg.eigvalsh(np.nan_to_num(top[2]) + np.diag(spread**-2)).min(1) > 0)
         found = [np.concatenate([a, b[good]]) for a, b in zip(found, top, strict=True)]
         u, height = np.delete(u, first, 0), np.delete(height, first)
+        if not len(u):
+            break
         away = u[:, None] - found[0]
         normal = -found[1] - np.einsum("ski,kij,skj->sk", away, found[2], away) / 2
         excess = height - normal.max(1, initial=-np.inf)

@@ -99,11 +99,11 @@ def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels
         u[..., j] = sum((plane.factor[j, k] * z[k] for k in range(d)), plane.centre[j])
     log_f = joint(u.reshape(-1, d)).reshape(u.shape[:-1])
     top = log_f.reshape(many, -1).max(1)
-    noise = np.nan_to_num(2 * np.finfo(log_f.dtype).eps * np.abs(top), posinf=0.0)  # is no roughness
+    noise = np.where(np.isfinite(top), 2 * np.finfo(log_f.dtype).eps * np.abs(top), 0.0)  # is no roughness
     log_f = sum(log_cell, log_f)
     top = log_f.reshape(many, -1).max(1)
     f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0).reshape(-1, *[1] * d))
-    lines = np.stack([np.moveaxis(f, j, -1) for j in range(1, d + 1)])
+    lines = np.stack([f.swapaxes(j, -1) for j in range(1, d + 1)])
     sizes = np.sqrt((lines.reshape(-1, NODES) @ LEGENDRE.T) ** 2 @ PARTS)
     whole, before, last = sizes.T.reshape(3, d, many, -1)
     last = np.maximum(last - noise[:, None] * whole, 0.0)
@@ -121,13 +121,13 @@ def adapt(joint: Any, spent: Any, plane: Map, low: np.ndarray, side: np.ndarray)
         share = np.exp(panels.log_error - log_z)
         axes = worst(share)
         if share.sum() < NEARLY:
-            axes |= hidden(panels, behind)
+            axes |= hidden(panels, behind, panels.side / (1 + axes))
         axes &= panels.side > FINEST
         marked = axes.any(1)
         if not marked.any():
             return panels, True
         if spent() > 1:
-            return panels, not hidden(panels, behind).any()
+            return panels, not hidden(panels, behind, panels.side).any()
         new = measure(joint, plane, *cut(panels.low[marked], panels.side[marked], axes[marked]))
         panels = Panels(*(np.concatenate([a[~marked], b]) for a, b in zip(panels, new, strict=True)))
     return panels, False
@@ -135,28 +135,29 @@ def adapt(joint: Any, spent: Any, plane: Map, low: np.ndarray, side: np.ndarray)
 
 def worst(share: np.ndarray) -> np.ndarray:
     """The fewest panels without which the others are accurate, and along which axes to halve them."""
-    each = share.sum(1)
+    each, axes = share.sum(1), np.zeros(share.shape, bool)
+    if each.sum() <= ACCURACY:
+        return axes
     order = np.argsort(-each)
-    rest = each.sum() - np.cumsum(each[order])
-    many = 0 if each.sum() <= ACCURACY else int(np.argmax(rest <= ACCURACY / 2)) + 1
-    axes = np.zeros(share.shape, bool)
+    many = int(np.argmax(each.sum() - np.cumsum(each[order]) <= ACCURACY / 2)) + 1
     chosen = order[: min(many, ROUND)]
     axes[chosen] = share[chosen] > 0.1 * share[chosen].max(1, keepdims=True)
     return axes
 
 
-def hidden(panels: Panels, some: np.ndarray) -> np.ndarray:
-    """Which panels touch one with mass and are much longer than it, and along which axes."""
-    side, middle, axes = panels.side, panels.low + panels.side / 2, np.zeros(panels.low.shape, bool)
+def hidden(panels: Panels, some: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """Which panels touch one with mass and are much longer than it, once all have these sides, and along which axes."""
+    axes = np.zeros(side.shape, bool)
     long = np.flatnonzero((side > LONG * side[some].min(0)).any(1))
+    if not len(long):
+        return axes
     short = np.flatnonzero(some & (LONG * side < side.max(0)).any(1))
+    half, middle = panels.side.T * (0.5 + 1e-9), panels.low.T + panels.side.T / 2
     for first in range(0, len(short), CHUNK):
         rows = short[first : first + CHUNK, None]
-        gaps = [
-            np.abs(m[rows] - m[long]) - (s[rows] + s[long]) * (0.5 + 1e-9)
-            for m, s in zip(middle.T, side.T, strict=True)
-        ]
-        touch = np.max(gaps, axis=0) <= 0
+        touch = np.logical_and.reduce(
+            [np.abs(m[rows] - m[long]) <= h[rows] + h[long] for m, h in zip(middle, half, strict=True)]
+        )
         for j, s in enumerate(side.T):
             axes[long, j] |= (touch & (s[long] > LONG * s[rows])).any(0)
     return axes
