@@ -33,15 +33,15 @@ SMALL = 30.0  # nats below the highest, where a peak does not matter
 
 @partial(jax.jit, static_argnames="target")
 def _joint(target, data, beta, u, many):
-    """Of the first batches of a sheet `(batches, BATCH, d)`; the others cost nothing."""
+    """Of the first batches of a sheet `(d, batches, BATCH)`; the others cost nothing."""
 
     def one(i, found):
-        log_prior, log_lik = _smc.evaluate(target, data, u[i], values=True)
+        log_prior, log_lik = _smc.evaluate(target, data, u[:, i].T, values=True)
         value = log_prior + beta * log_lik
         overflown = (log_prior == jnp.inf) & (beta * log_lik < HOPELESS)  # NumPyro's InverseGamma near zero
         return found.at[i].set(jnp.where(jnp.isnan(value) | overflown, -jnp.inf, value))
 
-    return jax.lax.fori_loop(0, many, one, jnp.zeros(u.shape[:2], u.dtype))
+    return jax.lax.fori_loop(0, many, one, jnp.zeros(u.shape[1:], u.dtype))
 
 
 @partial(jax.jit, static_argnames="target")
@@ -60,13 +60,13 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
     counted = []
 
     def joint(u):
-        counted.append(len(u))
-        found = []
-        for first in range(0, len(u), SHEET):
-            some, sheet = u[first : first + SHEET], np.zeros((SHEET, d), dtype)
-            sheet[: len(some)] = some
-            found.append(_joint(target, data, at, sheet.reshape(-1, BATCH, d), -(-len(some) // BATCH)))
-        return np.concatenate(found, axis=None)[: len(u)]
+        found, nodes = [], u.shape[1]
+        counted.append(nodes)
+        for first in range(0, nodes, SHEET):
+            many, sheet = min(SHEET, nodes - first), np.zeros((d, SHEET), dtype)
+            sheet[:, :many] = u[:, first : first + many]
+            found.append(_joint(target, data, at, sheet.reshape(d, -1, BATCH), -(-many // BATCH)))
+        return np.concatenate(found, axis=None)[:nodes]
 
     def spent():
         return sum(counted) / max(LEAST, min(MOST, WORK // max(target.size, 1)))
@@ -101,8 +101,8 @@ def lattice(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     half = 1.0 / SURVEY[d]
     z, log_cell = stretch((-1 + half * (2 * np.arange(SURVEY[d])[:, None] + 1 + x)).ravel())
     both = z, half * np.tile(w, SURVEY[d]) * np.exp(log_cell)
-    z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij"), -1).reshape(-1, d) for a in both)
-    return z, cell, np.log(cell).sum(1)
+    z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij")).reshape(d, -1) for a in both)
+    return z, cell, np.log(cell).sum(0)
 
 
 def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map, np.ndarray, np.ndarray]:
@@ -113,27 +113,29 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map
     low, centre, high = draws[np.array([0.16 * DRAWS, 0.5 * DRAWS, 0.84 * DRAWS], int)]  # of a normal: one sd away
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
     z, cell, log_area = lattice(d)
-    u = centre + spread / STRETCH * z
+    u = centre[:, None] + spread[:, None] / STRETCH * z
     height = joint(u).astype(np.float64)
     square = height.reshape([NODES * SURVEY[d]] * d)
     peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
     if not peak.any():
         return Map(centre, np.diag(spread)), np.zeros((0, d)), np.zeros((0, d))
-    end, value, curvature = summits(target, data, beta, u[peak.ravel()], height[peak.ravel()], spread)
+    end, value, curvature = summits(target, data, beta, u.T[peak.ravel()], height[peak.ravel()], spread)
     precision = curvature + np.diag(spread**-2)
     log_mass = np.concatenate(
         [height + log_area + np.log(spread / STRETCH).sum(), d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2]
     )
     share = np.exp(log_mass - log_sum(log_mass))
-    where = np.concatenate([u, end])
-    mean = share @ where
-    covariance = ((where - mean).T * share) @ (where - mean)
-    covariance += np.diag((spread / STRETCH) ** 2 * (share[: len(u)] @ cell**2) / 12) + np.tensordot(share[len(u) :], np.linalg.inv(precision), 1)
+    away = np.concatenate([u, end.T], axis=1)
+    mean = away @ share
+    away -= mean[:, None]
+    covariance = (away * share) @ away.T
+    covariance += np.diag((spread / STRETCH) ** 2 * (cell**2 @ share[: height.size]) / 12)
+    covariance += np.tensordot(share[height.size :], np.linalg.inv(precision), 1)
     sd = np.sqrt(np.diagonal(covariance))
     correlation = covariance / np.outer(sd, sd)
     turned = np.linalg.cholesky(correlation) if np.abs(correlation - np.eye(d)).max() > CORRELATED else np.eye(d)
     plane = Map(mean, sd[:, None] * turned)
-    some = log_mass[len(u) :] > log_mass.max() - SMALL
+    some = log_mass[height.size :] > log_mass.max() - SMALL
     at = plane.t(end[some])
     steep = np.einsum("ki,skl,li->si", plane.factor, curvature[some], plane.factor)  # the curvature along each z
     return plane, at, np.exp(-stretch(at)[1]) / np.sqrt(np.maximum(steep, 1e-12))

@@ -94,10 +94,10 @@ def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels
     z, log_cell = stretch(np.clip(low[..., None] + side[..., None] * X, OUTERMOST - 1, 1 - OUTERMOST))
     axes = [(many, *(NODES if k == j else 1 for k in range(d))) for j in range(d)]
     z, log_cell = ([a[:, j].reshape(axes[j]) for j in range(d)] for a in (z, log_cell))
-    u = np.empty((many, *[NODES] * d, d))
+    u = np.empty((d, many, *[NODES] * d))
     for j in range(d):
-        u[..., j] = sum((plane.factor[j, k] * z[k] for k in range(d)), plane.centre[j])
-    log_f = joint(u.reshape(-1, d)).reshape(u.shape[:-1])
+        u[j] = sum((plane.factor[j, k] * z[k] for k in range(d)), plane.centre[j])
+    log_f = joint(u.reshape(d, -1)).reshape(u.shape[1:])
     top = log_f.reshape(many, -1).max(1)
     noise = np.where(np.isfinite(top), 2 * np.finfo(log_f.dtype).eps * np.abs(top), 0.0)  # is no roughness
     log_f = sum(log_cell, log_f)
