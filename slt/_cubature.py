@@ -21,9 +21,9 @@ from slt._panels import NODES, STRETCH, Map, adapt, around, grid, log_sum, stret
 from slt.energy import FreeEnergy
 
 METHOD, LARGEST = "adaptive quadrature", 2  # parameters
-SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 8}  # panels along each axis, of the survey and to begin with
+SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 10}  # panels along each axis, of the survey and to begin with
 PEAKS, ROUNDS = 16, 4  # of the survey that are climbed from at a time, and how often, while some are not explained
-BATCH, SHEET, ENOUGH = 128, 2**12, 1e-2  # nodes that are computed side by side, and in a call; error to be content with
+BATCH, SHEET, ENOUGH = 128, 2**12, 1e-2  # nodes computed side by side, and in a call; relative error to be content with
 LEAST, MOST, WORK = 2**14, 2**18, 2**29  # evaluations: LEAST, or at most MOST and WORK densities of one observation
 CORRELATED = 0.5  # beyond it the axes are turned; below, edges along the axes stay so
 DRAWS = 512  # of the prior, for the centre and the width of the survey
@@ -96,7 +96,7 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
 
 @cache
 def lattice(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The nodes of the survey for a prior of centre 0 and spread STRETCH, sides of their cells and log areas of these."""
+    """The nodes of the survey for a prior of centre 0 and spread STRETCH; sides and log areas of their cells."""
     x, w = leggauss(NODES)
     half = 1.0 / SURVEY[d]
     z, log_cell = stretch((-1 + half * (2 * np.arange(SURVEY[d])[:, None] + 1 + x)).ravel())
@@ -113,7 +113,8 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map
     low, centre, high = draws[np.array([0.16 * DRAWS, 0.5 * DRAWS, 0.84 * DRAWS], int)]  # of a normal: one sd away
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
     z, cell, log_area = lattice(d)
-    u = centre[:, None] + spread[:, None] / STRETCH * z
+    scale = spread / STRETCH
+    u = centre[:, None] + scale[:, None] * z
     height = joint(u).astype(np.float64)
     square = height.reshape([NODES * SURVEY[d]] * d)
     peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
@@ -121,15 +122,14 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map
         return Map(centre, np.diag(spread)), np.zeros((0, d)), np.zeros((0, d))
     end, value, curvature = summits(target, data, beta, u.T[peak.ravel()], height[peak.ravel()], spread)
     precision = curvature + np.diag(spread**-2)
-    log_mass = np.concatenate(
-        [height + log_area + np.log(spread / STRETCH).sum(), d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2]
-    )
+    log_normal = d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2
+    log_mass = np.concatenate([height + log_area + np.log(scale).sum(), log_normal])
     share = np.exp(log_mass - log_sum(log_mass))
     away = np.concatenate([u, end.T], axis=1)
     mean = away @ share
     away -= mean[:, None]
     covariance = (away * share) @ away.T
-    covariance += np.diag((spread / STRETCH) ** 2 * (cell**2 @ share[: height.size]) / 12)
+    covariance += np.diag(scale**2 * (cell**2 @ share[: height.size]) / 12)
     covariance += np.tensordot(share[height.size :], np.linalg.inv(precision), 1)
     sd = np.sqrt(np.diagonal(covariance))
     correlation = covariance / np.outer(sd, sd)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.polynomial import legendre
 
 NODES, STRETCH, CHUNK = 8, 3.0, 256  # of a panel along each axis; so that a normal is smooth in t; compared at a time
-ACCURACY, ROUND, NEARLY, FINEST = 5e-4, 512, 1e-2, 1e-12  # relative error to stop at; panels halved in a round; shortest halved
+ACCURACY, NEARLY = 5e-4, 1e-2  # relative error to stop at; below which a round also halves what may hide something
+ROUND, FINEST = 512, 1e-12  # panels halved in a round; shortest halved
 OUTERMOST = 1e-9  # how far from the boundary of the square, which is at infinity, its last nodes are
 DECAY = 16.0  # error of a panel: twice its two last coefficients, and less by DECAY times their ratio to the two before
 WIDE, NEAR = 8.0, 4.0  # standard deviations of a peak that a panel may be long, and how far around it
@@ -27,8 +28,8 @@ W = 2 / (NODES * (NODES - 1) * legendre.legval(X, LAST) ** 2)
 LEGENDRE = np.linalg.inv(np.sqrt(2 * np.arange(NODES) + 1) * legendre.legvander(X, NODES - 1))  # f to coefficients
 X, W = (X + 1) / 2, W / 2  # on [0, 1]
 WEIGHTS = np.ones(1), W, np.outer(W, W).ravel()  # of the nodes of a point, a line and a square
-PARTS = np.repeat(np.eye(3), [NODES - 4, 2, 2], axis=0)  # all coefficients, the two before the last two, those
-PARTS[:, 0] = 1
+K = np.arange(NODES)[:, None]
+PARTS = np.hstack([K >= 0, (K >= NODES - 4) & (K < NODES - 2), K >= NODES - 2]).astype(float)  # of the coefficients
 
 
 class Map(NamedTuple):
@@ -89,7 +90,10 @@ def around(low: np.ndarray, side: np.ndarray, peaks: np.ndarray, widths: np.ndar
 
 
 def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels:
-    """Mass and error of each panel, the error by its Legendre coefficients along each axis; either may be zero."""
+    """Mass and error of each panel, the error by its Legendre coefficients along each axis; either may be zero.
+
+    `joint` takes the nodes axis by axis, `(d, nodes)`: NumPy is slow where the last axis is short.
+    """
     many, d = low.shape
     z, log_cell = stretch(np.clip(low[..., None] + side[..., None] * X, OUTERMOST - 1, 1 - OUTERMOST))
     axes = [(many, *(NODES if k == j else 1 for k in range(d))) for j in range(d)]
