@@ -28,8 +28,8 @@ W = 2 / (NODES * (NODES - 1) * legendre.legval(X, LAST) ** 2)
 LEGENDRE = np.linalg.inv(np.sqrt(2 * np.arange(NODES) + 1) * legendre.legvander(X, NODES - 1))  # f to coefficients
 X, W = (X + 1) / 2, W / 2  # on [0, 1]
 WEIGHTS = np.ones(1), W, np.outer(W, W).ravel()  # of the nodes of a point, a line and a square
-K = np.arange(NODES)[:, None]
-PARTS = np.hstack([K >= 0, (K >= NODES - 4) & (K < NODES - 2), K >= NODES - 2]).astype(float)  # of the coefficients
+K = np.arange(NODES)[:, None]  # which coefficient: all, the two before the last two, the last two
+PARTS = np.hstack([K >= 0, (K >= NODES - 4) & (K < NODES - 2), K >= NODES - 2]).astype(float)
 
 
 class Map(NamedTuple):
