@@ -21,9 +21,9 @@ from slt._panels import NODES, STRETCH, Map, adapt, around, grid, log_sum, stret
 from slt.energy import FreeEnergy
 
 METHOD, LARGEST = "adaptive quadrature", 2  # parameters
-SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 4}  # panels along each axis, of the survey and to begin with
+SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 10}  # panels along each axis, of the survey and to begin with
 PEAKS, ROUNDS = 16, 4  # of the survey that are climbed from at a time, and how often, while some are not explained
-BATCH, ENOUGH = 1024, 1e-2  # nodes of one call; relative error to be content with
+BATCH, SHEET, ENOUGH = 128, 2**12, 1e-2  # nodes computed side by side, and in a call; relative error to be content with
 LEAST, MOST, WORK = 2**14, 2**18, 2**29  # evaluations: LEAST, or at most MOST and WORK densities of one observation
 CORRELATED = 0.5  # beyond it the axes are turned; below, edges along the axes stay so
 DRAWS = 512  # of the prior, for the centre and the width of the survey
@@ -32,35 +32,41 @@ SMALL = 30.0  # nats below the highest, where a peak does not matter
 
 
 @partial(jax.jit, static_argnames="target")
-def _joint(target, data, beta, u):
-    log_prior, log_lik = _smc.evaluate(target, data, u, values=True)
-    value = log_prior + beta * log_lik
-    overflown = (log_prior == jnp.inf) & (beta * log_lik < HOPELESS)  # NumPyro's InverseGamma near zero
-    return jnp.where(jnp.isnan(value) | overflown, -jnp.inf, value)
+def _joint(target, data, beta, u, many):
+    """Of the first batches of a sheet `(d, batches, BATCH)`; the others cost nothing."""
+
+    def one(i, found):
+        log_prior, log_lik = _smc.evaluate(target, data, u[:, i].T, values=True)
+        value = log_prior + beta * log_lik
+        overflown = (log_prior == jnp.inf) & (beta * log_lik < HOPELESS)  # NumPyro's InverseGamma near zero
+        return found.at[i].set(jnp.where(jnp.isnan(value) | overflown, -jnp.inf, value))
+
+    return jax.lax.fori_loop(0, many, one, jnp.zeros(u.shape[1:], u.dtype))
 
 
 @partial(jax.jit, static_argnames="target")
-def _quantiles(key, target, data):
-    """One standard deviation below the median of the prior, the median, and one above, were it normal."""
-    draws = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, DRAWS))
-    draws = jnp.sort(jnp.where(jnp.isfinite(draws), draws, 0.0), axis=0)
-    return draws[np.array([0.16 * DRAWS, 0.5 * DRAWS, 0.84 * DRAWS], int)]
+def _draws(key, target, data):
+    return jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, DRAWS))
 
 
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")  # zero and infinite densities are met, and said
 def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
     """The free energy; `se` is the quadrature's estimate of its error, from above; a problem where it is not small."""
-    at, dtype, d = jnp.asarray(beta, float), jnp.result_type(float), target.dimension
+    dtype, d = jnp.result_type(float), target.dimension
+    at = np.asarray(beta, dtype)
     if d > LARGEST:
         why = f"quadrature serves models of one or two unconstrained parameters; this one has {d}."
         return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,))
     counted = []
 
     def joint(u):
-        counted.append(len(u))
-        rows = [np.resize(u[i : i + BATCH], (BATCH, d)).astype(dtype) for i in range(0, len(u), BATCH)]
-        found = [_joint(target, data, at, r) for r in rows]
-        return np.concatenate(found)[: len(u)]
+        found, nodes = [], u.shape[1]
+        counted.append(nodes)
+        for first in range(0, nodes, SHEET):
+            many, sheet = min(SHEET, nodes - first), np.zeros((d, SHEET), dtype)
+            sheet[:, :many] = u[:, first : first + many]
+            found.append(_joint(target, data, at, sheet.reshape(d, -1, BATCH), -(-many // BATCH)))
+        return np.concatenate(found, axis=None)[:nodes]
 
     def spent():
         return sum(counted) / max(LEAST, min(MOST, WORK // max(target.size, 1)))
@@ -89,43 +95,47 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
 
 
 @cache
-def lattice(d: int) -> tuple[np.ndarray, np.ndarray]:
-    """The nodes of the survey for a prior of centre 0 and spread 3, and the sides of their cells."""
+def lattice(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The nodes of the survey for a prior of centre 0 and spread STRETCH; sides and log areas of their cells."""
     x, w = leggauss(NODES)
     half = 1.0 / SURVEY[d]
     z, log_cell = stretch((-1 + half * (2 * np.arange(SURVEY[d])[:, None] + 1 + x)).ravel())
     both = z, half * np.tile(w, SURVEY[d]) * np.exp(log_cell)
-    z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij"), -1).reshape(-1, d) for a in both)
-    return z, cell
+    z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij")).reshape(d, -1) for a in both)
+    return z, cell, np.log(cell).sum(0)
 
 
 def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map, np.ndarray, np.ndarray]:
     """A map that puts the posterior into the middle of the square, its peaks in t, and their widths there."""
     d = target.dimension
-    low, centre, high = np.asarray(_quantiles(key, target, data), np.float64)
+    draws = np.asarray(_draws(key, target, data), np.float64)
+    draws = np.sort(np.where(np.isfinite(draws), draws, 0.0), axis=0)
+    low, centre, high = draws[np.array([0.16 * DRAWS, 0.5 * DRAWS, 0.84 * DRAWS], int)]  # of a normal: one sd away
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
-    z, cell = lattice(d)
-    u, cell = centre + spread / STRETCH * z, spread / STRETCH * cell
+    z, cell, log_area = lattice(d)
+    scale = spread / STRETCH
+    u = centre[:, None] + scale[:, None] * z
     height = joint(u).astype(np.float64)
     square = height.reshape([NODES * SURVEY[d]] * d)
     peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
     if not peak.any():
         return Map(centre, np.diag(spread)), np.zeros((0, d)), np.zeros((0, d))
-    end, value, curvature = summits(target, data, beta, u[peak.ravel()], height[peak.ravel()], spread)
+    end, value, curvature = summits(target, data, beta, u.T[peak.ravel()], height[peak.ravel()], spread)
     precision = curvature + np.diag(spread**-2)
-    log_mass = np.concatenate(
-        [height + np.log(cell).sum(1), d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2]
-    )
+    log_normal = d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2
+    log_mass = np.concatenate([height + log_area + np.log(scale).sum(), log_normal])
     share = np.exp(log_mass - log_sum(log_mass))
-    where = np.concatenate([u, end])
-    mean = share @ where
-    covariance = ((where - mean).T * share) @ (where - mean)
-    covariance += np.diag(share[: len(u)] @ cell**2 / 12) + np.tensordot(share[len(u) :], np.linalg.inv(precision), 1)
+    away = np.concatenate([u, end.T], axis=1)
+    mean = away @ share
+    away -= mean[:, None]
+    covariance = (away * share) @ away.T
+    covariance += np.diag(scale**2 * (cell**2 @ share[: height.size]) / 12)
+    covariance += np.tensordot(share[height.size :], np.linalg.inv(precision), 1)
     sd = np.sqrt(np.diagonal(covariance))
     correlation = covariance / np.outer(sd, sd)
     turned = np.linalg.cholesky(correlation) if np.abs(correlation - np.eye(d)).max() > CORRELATED else np.eye(d)
     plane = Map(mean, sd[:, None] * turned)
-    some = log_mass[len(u) :] > log_mass.max() - SMALL
+    some = log_mass[height.size :] > log_mass.max() - SMALL
     at = plane.t(end[some])
     steep = np.einsum("ki,skl,li->si", plane.factor, curvature[some], plane.factor)  # the curvature along each z
     return plane, at, np.exp(-stretch(at)[1]) / np.sqrt(np.maximum(steep, 1e-12))
@@ -144,6 +154,8 @@ def summits(target: Any, data: Any, beta: Any, u: np.ndarray, height: np.ndarray
         good = (arrived > 0) & (np.linalg.eigvalsh(np.nan_to_num(top[2]) + np.diag(spread**-2)).min(1) > 0)
         found = [np.concatenate([a, b[good]]) for a, b in zip(found, top, strict=True)]
         u, height = np.delete(u, first, 0), np.delete(height, first)
+        if not len(u):
+            break
         away = u[:, None] - found[0]
         normal = -found[1] - np.einsum("ski,kij,skj->sk", away, found[2], away) / 2
         excess = height - normal.max(1, initial=-np.inf)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.polynomial import legendre
 
 NODES, STRETCH, CHUNK = 8, 3.0, 256  # of a panel along each axis; so that a normal is smooth in t; compared at a time
-ACCURACY, ROUND, FINEST = 5e-4, 512, 1e-12  # relative error to stop at; panels halved in a round; shortest halved
+ACCURACY, NEARLY = 5e-4, 1e-2  # relative error to stop at; below which a round also halves what may hide something
+ROUND, FINEST = 512, 1e-12  # panels halved in a round; shortest halved
 OUTERMOST = 1e-9  # how far from the boundary of the square, which is at infinity, its last nodes are
 DECAY = 16.0  # error of a panel: twice its two last coefficients, and less by DECAY times their ratio to the two before
 WIDE, NEAR = 8.0, 4.0  # standard deviations of a peak that a panel may be long, and how far around it
@@ -26,6 +27,9 @@ X = np.concatenate([[-1.0], np.sort(legendre.legroots(legendre.legder(LAST)).rea
 W = 2 / (NODES * (NODES - 1) * legendre.legval(X, LAST) ** 2)
 LEGENDRE = np.linalg.inv(np.sqrt(2 * np.arange(NODES) + 1) * legendre.legvander(X, NODES - 1))  # f to coefficients
 X, W = (X + 1) / 2, W / 2  # on [0, 1]
+WEIGHTS = np.ones(1), W, np.outer(W, W).ravel()  # of the nodes of a point, a line and a square
+K = np.arange(NODES)[:, None]  # which coefficient: all, the two before the last two, the last two
+PARTS = np.hstack([K >= 0, (K >= NODES - 4) & (K < NODES - 2), K >= NODES - 2]).astype(float)
 
 
 class Map(NamedTuple):
@@ -86,28 +90,31 @@ def around(low: np.ndarray, side: np.ndarray, peaks: np.ndarray, widths: np.ndar
 
 
 def measure(joint: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> Panels:
-    """Mass and error of each panel, the error by its Legendre coefficients along each axis; either may be zero."""
-    d = low.shape[1]
-    t = low[:, None] + side[:, None] * X[:, None]  # (panels, NODES, d)
-    z, log_cell = stretch(np.clip(t, OUTERMOST - 1, 1 - OUTERMOST))
-    node = np.indices([NODES] * d).reshape(d, -1)
-    z, log_cell = (np.stack([a[:, node[j], j] for j in range(d)], -1) for a in (z, log_cell))
-    log_f = joint((plane.centre + z @ plane.factor.T).reshape(-1, d)).reshape(len(low), -1)
-    noise = np.nan_to_num(2 * np.finfo(log_f.dtype).eps * np.abs(log_f.max(1)), posinf=0.0)  # is no roughness
-    log_f = log_f + log_cell.sum(-1)
-    top = log_f.max(1)
-    f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0)[:, None]).reshape(len(low), NODES, -1)
-    errors, along = [], [LEGENDRE @ f]
-    if d == 2:
-        along.append(np.swapaxes(f @ LEGENDRE.T, 1, 2))
-    for a in along:
-        size, before, last = (np.sqrt((a[:, k:to] ** 2).sum(1)) for k, to in ((0, NODES), (-4, -2), (-2, NODES)))
-        last = np.maximum(last - noise[:, None] * size, 0.0)
-        each = 2 * last * np.minimum(DECAY * last / np.maximum(before, 1e-300), 1.0)
-        errors.append(each @ W if d == 2 else each[:, 0])
-    mass = (W @ f) @ W if d == 2 else (W @ f)[:, 0]
+    """Mass and error of each panel, the error by its Legendre coefficients along each axis; either may be zero.
+
+    `joint` takes the nodes axis by axis, `(d, nodes)`: NumPy is slow where the last axis is short.
+    """
+    many, d = low.shape
+    z, log_cell = stretch(np.clip(low[..., None] + side[..., None] * X, OUTERMOST - 1, 1 - OUTERMOST))
+    axes = [(many, *(NODES if k == j else 1 for k in range(d))) for j in range(d)]
+    z, log_cell = ([a[:, j].reshape(axes[j]) for j in range(d)] for a in (z, log_cell))
+    u = np.empty((d, many, *[NODES] * d))
+    for j in range(d):
+        u[j] = sum((plane.factor[j, k] * z[k] for k in range(d)), plane.centre[j])
+    log_f = joint(u.reshape(d, -1)).reshape(u.shape[1:])
+    top = log_f.reshape(many, -1).max(1)
+    noise = np.where(np.isfinite(top), 2 * np.finfo(log_f.dtype).eps * np.abs(top), 0.0)  # is no roughness
+    log_f = sum(log_cell, log_f)
+    top = log_f.reshape(many, -1).max(1)
+    f = np.exp(log_f - np.where(np.isfinite(top), top, 0.0).reshape(-1, *[1] * d))
+    lines = np.stack([f.swapaxes(j, -1) for j in range(1, d + 1)])
+    sizes = np.sqrt((lines.reshape(-1, NODES) @ LEGENDRE.T) ** 2 @ PARTS)
+    whole, before, last = sizes.T.reshape(3, d, many, -1)
+    last = np.maximum(last - noise[:, None] * whole, 0.0)
+    errors = 2 * last * np.minimum(DECAY * last / np.maximum(before, 1e-300), 1.0) @ WEIGHTS[d - 1]
+    mass = f.reshape(many, -1) @ WEIGHTS[d]
     scale = top + np.log(side).sum(1) + np.log(np.diagonal(plane.factor)).sum()
-    return Panels(low, side, np.log(mass) + scale, np.log(np.stack(errors, 1)) + scale[:, None])
+    return Panels(low, side, np.log(mass) + scale, np.log(errors.T) + scale[:, None])
 
 
 def adapt(joint: Any, spent: Any, plane: Map, low: np.ndarray, side: np.ndarray) -> tuple[Panels, bool]:
@@ -115,15 +122,16 @@ def adapt(joint: Any, spent: Any, plane: Map, low: np.ndarray, side: np.ndarray)
     panels = measure(joint, plane, low, side)
     while np.isfinite(log_z := log_sum(panels.log_mass)):
         behind = panels.log_mass > log_z + np.log(MASS)
-        axes = worst(np.exp(panels.log_error - log_z))
-        if not axes.any():
-            axes = hidden(panels, behind)
+        share = np.exp(panels.log_error - log_z)
+        axes = worst(share)
+        if share.sum() < NEARLY:
+            axes |= hidden(panels, behind, panels.side / (1 + axes))
         axes &= panels.side > FINEST
         marked = axes.any(1)
         if not marked.any():
             return panels, True
         if spent() > 1:
-            return panels, not hidden(panels, behind).any()
+            return panels, not hidden(panels, behind, panels.side).any()
         new = measure(joint, plane, *cut(panels.low[marked], panels.side[marked], axes[marked]))
         panels = Panels(*(np.concatenate([a[~marked], b]) for a, b in zip(panels, new, strict=True)))
     return panels, False
@@ -131,28 +139,29 @@ def adapt(joint: Any, spent: Any, plane: Map, low: np.ndarray, side: np.ndarray)
 
 def worst(share: np.ndarray) -> np.ndarray:
     """The fewest panels without which the others are accurate, and along which axes to halve them."""
-    each = share.sum(1)
+    each, axes = share.sum(1), np.zeros(share.shape, bool)
+    if each.sum() <= ACCURACY:
+        return axes
     order = np.argsort(-each)
-    rest = each.sum() - np.cumsum(each[order])
-    many = 0 if each.sum() <= ACCURACY else int(np.argmax(rest <= ACCURACY / 2)) + 1
-    axes = np.zeros(share.shape, bool)
+    many = int(np.argmax(each.sum() - np.cumsum(each[order]) <= ACCURACY / 2)) + 1
     chosen = order[: min(many, ROUND)]
     axes[chosen] = share[chosen] > 0.1 * share[chosen].max(1, keepdims=True)
     return axes
 
 
-def hidden(panels: Panels, some: np.ndarray) -> np.ndarray:
-    """Which panels touch one with mass and are much longer than it, and along which axes."""
-    side, middle, axes = panels.side, panels.low + panels.side / 2, np.zeros(panels.low.shape, bool)
+def hidden(panels: Panels, some: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """Which panels touch one with mass and are much longer than it, once all have these sides, and along which axes."""
+    axes = np.zeros(side.shape, bool)
     long = np.flatnonzero((side > LONG * side[some].min(0)).any(1))
+    if not len(long):
+        return axes
     short = np.flatnonzero(some & (LONG * side < side.max(0)).any(1))
+    half, middle = panels.side.T * (0.5 + 1e-9), panels.low.T + panels.side.T / 2
     for first in range(0, len(short), CHUNK):
         rows = short[first : first + CHUNK, None]
-        gaps = [
-            np.abs(m[rows] - m[long]) - (s[rows] + s[long]) * (0.5 + 1e-9)
-            for m, s in zip(middle.T, side.T, strict=True)
-        ]
-        touch = np.max(gaps, axis=0) <= 0
+        touch = np.logical_and.reduce(
+            [np.abs(m[rows] - m[long]) <= h[rows] + h[long] for m, h in zip(middle, half, strict=True)]
+        )
         for j, s in enumerate(side.T):
             axes[long, j] |= (touch & (s[long] > LONG * s[rows])).any(0)
     return axes

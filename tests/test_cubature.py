@@ -67,6 +67,19 @@ def test_the_bound_holds_on_random_targets(d):
         assert abs(found.value) <= found.se <= 6e-4, (seed, found)
 
 
+def test_a_normal_posterior_takes_few_calls(monkeypatch):
+    # One of the survey, and two for a hundred panels that need no halving. Kills: a call for each batch of nodes, half
+    # as many panels a side to begin with, panels that do not follow the posterior's axes.
+    covariances = np.stack([turned(np.array([0.6, 0.15]), 0.7), *[np.eye(2)] * 3])
+    data = data_of(np.array([1, *[1e-300] * 3]), np.array([[0.4, -0.7], *np.zeros((3, 2))]), covariances)
+    calls, inner = [], _cubature._joint
+    monkeypatch.setattr(_cubature, "_joint", lambda *a: calls.append(int(a[-1])) or inner(*a))
+    found = _cubature.free_energy(KEY, PEAKS[2], data, 1.0)
+    assert sum(calls) * _cubature.BATCH == found.diagnostics["evaluations"]
+    assert len(calls) <= 3
+    assert abs(found.value) <= found.se <= 6e-4
+
+
 def of(d, log_lik):
     """A standard normal prior and such a log-likelihood."""
     log_prior = lambda u, _: jax.scipy.stats.norm.logpdf(u).sum()  # noqa: E731
