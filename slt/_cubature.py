@@ -22,6 +22,7 @@ from slt.energy import FreeEnergy
 
 METHOD, LARGEST = "adaptive quadrature", 2  # parameters
 SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 10}  # panels along each axis, of the survey and to begin with
+COARSE = 64  # panels of the survey where one parameter is left over and a density costs more
 PEAKS, ROUNDS = 16, 4  # of the survey that are climbed from at a time, and how often, while some are not explained
 BATCH, SHEET, ENOUGH = 128, 2**12, 1e-2  # nodes computed side by side, and in a call; relative error to be content with
 LEAST, MOST, WORK = 2**14, 2**18, 2**29  # evaluations: LEAST, or at most MOST and WORK densities of one observation
@@ -49,15 +50,19 @@ def _draws(key, target, data):
     return jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, DRAWS))
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # zero and infinite densities are met, and said
 def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
     """The free energy; `se` is the quadrature's estimate of its error, from above; a problem where it is not small."""
-    dtype, d = jnp.result_type(float), target.dimension
-    at = np.asarray(beta, dtype)
-    if d > LARGEST:
-        why = f"quadrature serves models of one or two unconstrained parameters; this one has {d}."
+    if target.dimension > LARGEST:
+        why = f"quadrature serves models of one or two unconstrained parameters; this one has {target.dimension}."
         return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,))
-    counted = []
+    return integrate(key, target, data, beta)[0]
+
+
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # zero and infinite densities are met, and said
+def integrate(key: Any, target: Any, data: Any, beta: float, climb: bool = True) -> tuple[FreeEnergy, Map]:
+    """The same, and where the posterior is; without climbs where second derivatives are not to be had."""
+    dtype, d = jnp.result_type(float), target.dimension
+    at, counted = np.asarray(beta, dtype), []
 
     def joint(u):
         found, nodes = [], u.shape[1]
@@ -71,12 +76,12 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
     def spent():
         return sum(counted) / max(LEAST, min(MOST, WORK // max(target.size, 1)))
 
-    plane, peaks, widths = survey(key, target, data, at, joint)
+    plane, peaks, widths = survey(key, target, data, at, joint, climb)
     panels, finished = adapt(joint, spent, plane, *around(*grid(FIRST[d], d), peaks, widths))
     log_z = log_sum(panels.log_mass)
     if not np.isfinite(log_z):
         why = f"the log evidence is {log_z}: no node of the quadrature gives the data a positive and finite density."
-        return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,))
+        return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,)), plane
     error = float(np.exp(log_sum(panels.log_error.ravel()) - log_z))
     rounding = 4 * float(jnp.finfo(dtype).eps) * (abs(log_z) + target.size)  # which no other method would escape
     problems: tuple[str, ...] = ()
@@ -91,36 +96,38 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
             f"its error is unknown, {error:.1g} where it looked.",
         )
     diagnostics = {"panels": len(panels.low), "evaluations": sum(counted)}
-    return FreeEnergy(-log_z / beta, (error + rounding) / beta, beta, METHOD, problems, diagnostics)
+    return FreeEnergy(-log_z / beta, (error + rounding) / beta, beta, METHOD, problems, diagnostics), plane
 
 
 @cache
-def lattice(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def lattice(d: int, panels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The nodes of the survey for a prior of centre 0 and spread STRETCH; sides and log areas of their cells."""
     x, w = leggauss(NODES)
-    half = 1.0 / SURVEY[d]
-    z, log_cell = stretch((-1 + half * (2 * np.arange(SURVEY[d])[:, None] + 1 + x)).ravel())
-    both = z, half * np.tile(w, SURVEY[d]) * np.exp(log_cell)
+    half = 1.0 / panels
+    z, log_cell = stretch((-1 + half * (2 * np.arange(panels)[:, None] + 1 + x)).ravel())
+    both = z, half * np.tile(w, panels) * np.exp(log_cell)
     z, cell = (np.stack(np.meshgrid(*[a] * d, indexing="ij")).reshape(d, -1) for a in both)
     return z, cell, np.log(cell).sum(0)
 
 
-def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map, np.ndarray, np.ndarray]:
+def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any, climb: bool) -> tuple[Map, np.ndarray, np.ndarray]:
     """A map that puts the posterior into the middle of the square, its peaks in t, and their widths there."""
     d = target.dimension
     draws = np.asarray(_draws(key, target, data), np.float64)
     draws = np.sort(np.where(np.isfinite(draws), draws, 0.0), axis=0)
     low, centre, high = draws[np.array([0.16 * DRAWS, 0.5 * DRAWS, 0.84 * DRAWS], int)]  # of a normal: one sd away
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
-    z, cell, log_area = lattice(d)
+    panels = SURVEY[d] if climb else min(SURVEY[d], COARSE)
+    z, cell, log_area = lattice(d, panels)
     scale = spread / STRETCH
     u = centre[:, None] + scale[:, None] * z
     height = joint(u).astype(np.float64)
-    square = height.reshape([NODES * SURVEY[d]] * d)
+    square = height.reshape([NODES * panels] * d)
     peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
     if not peak.any():
         return Map(centre, np.diag(spread)), np.zeros((0, d)), np.zeros((0, d))
-    end, value, curvature = summits(target, data, beta, u.T[peak.ravel()], height[peak.ravel()], spread)
+    tops = u.T[peak.ravel()], height[peak.ravel()], spread
+    end, value, curvature = summits(target, data, beta, *tops) if climb else _nowhere(d)
     precision = curvature + np.diag(spread**-2)
     log_normal = d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2
     log_mass = np.concatenate([height + log_area + np.log(scale).sum(), log_normal])
@@ -141,10 +148,15 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any) -> tuple[Map
     return plane, at, np.exp(-stretch(at)[1]) / np.sqrt(np.maximum(steep, 1e-12))
 
 
+def _nowhere(d: int) -> list[np.ndarray]:
+    """No place, no loss, no curvature."""
+    return [np.zeros((0, *[d] * k)) for k in (1, 0, 2)]
+
+
 def summits(target: Any, data: Any, beta: Any, u: np.ndarray, height: np.ndarray, spread: np.ndarray) -> Any:
     """Where climbs from peaks of a grid end, with losses and curvatures: from the highest, then the unexplained."""
     dtype, excess = jnp.result_type(float), height
-    found = [np.zeros((0, *[len(spread)] * k)) for k in (1, 0, 2)]
+    found = _nowhere(len(spread))
     for _ in range(ROUNDS):
         first = np.argsort(-excess)[:PEAKS]
         top = _climbs.climbs(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from slt import _climbs, _cover, _cubature, _laplace, _modes, _smc
+from slt import _climbs, _conditional, _cover, _cubature, _laplace, _modes, _smc
 from slt._arrays import MeanSE, SltWarning, check_beta
 from slt._target import Target, target
 from slt.energy import FreeEnergy
@@ -140,8 +140,10 @@ def free_energy(
     density, data = _prepare(key, model, args, kwargs, beta, particles)
     if method not in ("auto", "quadrature", "tempered"):
         raise ValueError(f'method must be "auto", "quadrature" or "tempered"; got {method!r}.')
-    if method == "quadrature" or (method == "auto" and density.dimension <= _cubature.LARGEST):
-        exact = _cubature.free_energy(key, density, data, beta)
+    if method != "tempered":
+        small = density.dimension <= _cubature.LARGEST
+        exact = None if small else _conditional.free_energy(key, density, data, beta)
+        exact = exact or _cubature.free_energy(key, density, data, beta)
         if exact.ok:
             return exact
         if method == "quadrature":

@@ -1,0 +1,153 @@
+r"""Parameters in which the log joint density is quadratic, integrated exactly, and the others by quadrature (floor 4).
+
+$$\int e^{\ell(v, \theta)}\,d\theta = (2\pi)^{m/2} \det P(v)^{-1/2}\, e^{\ell(v, \hat\theta(v))}, \qquad
+P = -\frac{\partial^2 \ell}{\partial\theta^2}$$
+
+Given $v$ (standard deviations, say), the $m$ parameters $\theta$ (weights, effects) of many hierarchies and regressions
+have a normal posterior. Where at most two parameters are left over, the quadrature of `_cubature` does these, and where
+none is, the free energy is exact. Second derivatives say which parameters may be of this kind. They do not see a kink;
+so values decide: at draws of the prior and of the posterior, $\ell$ must be the quadratic function that was integrated.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from slt import _cubature
+from slt._target import Target
+from slt.energy import FreeEnergy
+
+LARGEST, OUTER = 32, _cubature.LARGEST  # parameters in all, and those that are left for the quadrature
+BASES, DRAWS = 4, 128  # draws of the prior at which second derivatives are compared, and values
+SAME, AGREE = 1e-9, 1e-8  # relative change of a second derivative, and of a value, that is rounding
+OWN = 2**20 + 3  # makes the key of the draws, apart from those that other methods make
+
+
+def free_energy(key: Any, target: Target, data: Any, beta: float) -> FreeEnergy | None:
+    """The free energy, or `None` where too many parameters are not conditionally normal, or floats have 32 bits."""
+    if target.dimension > LARGEST or not jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
+        return None
+    u, bent = map(np.asarray, _look(jax.random.fold_in(key, OWN), target, data))
+    outer = left_over(~(bent <= SAME))  # NaN is a change too
+    if outer is None:
+        return None
+    at, d, rest = (data, np.asarray(beta, float)), target.dimension, np.setdiff1d(np.arange(target.dimension), outer)
+    inner = marginal(target, outer)
+    z = np.random.default_rng(0).normal(size=(DRAWS, d))
+    theta, z = np.roll(u, 1, axis=0)[:, rest], z[:, : len(rest)]
+    value, misfit = map(np.asarray, _compare(target, outer, at, u[:, outer], theta, z))
+    if not misfit <= AGREE:
+        return None
+    exact = f"{len(rest)} of {d} parameters exactly"
+    if not outer:
+        log_z = float(value[0])
+        rounding = 4 * float(np.finfo(float).eps) * (abs(log_z) + target.size)
+        return FreeEnergy(-log_z / beta, rounding / beta, beta, "a normal integral, exact", (), {"exact": d})
+    found, plane = _cubature.integrate(key, inner, at, 1.0, climb=False)
+    near = plane.centre + np.random.default_rng(1).normal(size=(DRAWS, len(outer))) @ plane.factor.T
+    if not (found.ok and np.asarray(_compare(target, outer, at, near, theta, z)[1]) <= AGREE):
+        return None
+    return replace(
+        found,
+        value=found.value / beta,
+        se=found.se / beta,
+        beta=beta,
+        method=f"adaptive quadrature, {exact}",
+        diagnostics={**found.diagnostics, "exact": len(rest)},
+    )
+
+
+@partial(jax.jit, static_argnames="target")
+def _look(key, target, data):
+    """Draws of the prior, and the relative change of each second derivative along each coordinate, `(d, d, d)`."""
+    d = target.dimension
+    u = jax.vmap(lambda k: target.draw_prior(k, data))(jax.random.split(key, DRAWS))
+    spread = u.std(0)
+    points = jnp.concatenate([u[:BASES, None], u[:BASES, None] + spread * jnp.eye(d)], 1).reshape(-1, d)
+
+    def change(f):
+        hessian = jax.lax.map(jax.hessian(lambda u: f(u, data)), points) * jnp.outer(spread, spread)
+        hessian = hessian.reshape(BASES, 1 + d, d, d)
+        size = jnp.abs(hessian).max((1, 2, 3), keepdims=True)
+        return (jnp.abs(hessian[:, 1:] - hessian[:, :1]) / jnp.where(size == 0, 1, size)).max(0)
+
+    return u, jnp.maximum(change(target.log_prior), change(target.log_lik))
+
+
+def left_over(bent: np.ndarray) -> tuple[int, ...] | None:
+    """The fewest parameters without which no second derivative of the others changes along the others."""
+    d = len(bent)
+    for size in range(OUTER + 1):
+        for outer in itertools.combinations(range(d), size):
+            rest = np.setdiff1d(np.arange(d), outer)
+            if len(rest) and not bent[np.ix_(rest, rest, rest)].any():
+                return outer
+    return None
+
+
+def _split(target: Target, outer: tuple[int, ...]) -> Callable[..., Any]:
+    """The value of the log joint density at the conditional mode, that mode, and the factor of the precision there."""
+    d, held = target.dimension, np.array(outer, int)
+    rest = np.setdiff1d(np.arange(d), held)
+
+    def given(v, at):
+        data, beta = at
+
+        def joint(theta):
+            u = jnp.zeros(d, theta.dtype).at[held].set(v).at[rest].set(theta)
+            return target.log_prior(u, data) + beta * target.log_lik(u, data)
+
+        zero = jnp.zeros(len(rest), v.dtype)
+        chol = jnp.linalg.cholesky(-jax.hessian(joint)(zero))
+        mode = jax.scipy.linalg.cho_solve((chol, True), jax.grad(joint)(zero))
+        return joint, mode, chol
+
+    return given
+
+
+@lru_cache(maxsize=16)
+def marginal(target: Target, outer: tuple[int, ...]) -> Target:
+    """The log joint density of the parameters that are left over, as a target whose data are data and temperature."""
+    given, held = _split(target, outer), np.array(outer, int)
+
+    def log_lik(v, at):
+        joint, mode, chol = given(v, at)
+        value = joint(mode) - jnp.log(jnp.diagonal(chol)).sum() + len(mode) / 2 * jnp.log(2 * jnp.pi)
+        return jnp.where(jnp.isfinite(value), value, -jnp.inf)
+
+    return replace(
+        target,
+        log_prior=lambda v, at: jnp.zeros((), v.dtype),
+        log_lik=log_lik,
+        draw_prior=lambda key, at: target.draw_prior(key, at[0])[held],
+        dimension=len(outer),
+        size=target.size * (target.dimension - len(outer) + 2),
+    )
+
+
+@partial(jax.jit, static_argnames=("target", "outer"))
+def _compare(target, outer, at, v, theta, z):
+    """Log of the integral at each v; and by how much the joint density differs from the quadratic function, relatively.
+
+    It is compared at `theta`, and at draws of the conditional normal distribution that are made of `z`.
+    """
+    given, whole = _split(target, outer), marginal(target, outer).log_lik
+
+    def one(v, theta, z):
+        joint, mode, chol = given(v, at)
+        top = joint(mode)
+
+        def miss(theta):
+            fall = ((chol.T @ (theta - mode)) ** 2).sum() / 2
+            return jnp.abs(joint(theta) - top + fall) / (1 + jnp.abs(top) + fall)
+
+        drawn = jax.scipy.linalg.solve_triangular(chol.T, z, lower=False)
+        return jnp.stack([miss(theta), miss(mode + drawn), miss(mode + 3 * drawn)]).max()
+
+    return jax.vmap(lambda v: whole(v, at))(v), jax.vmap(one)(v, theta, z).max()
