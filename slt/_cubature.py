@@ -53,7 +53,10 @@ def _draws(key, target, data):
 def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
     """The free energy; `se` is the quadrature's estimate of its error, from above; a problem where it is not small."""
     if target.dimension > LARGEST:
-        why = f"quadrature serves models of one or two unconstrained parameters; this one has {target.dimension}."
+        why = (
+            "quadrature serves models of one or two unconstrained parameters beside those in which the log joint "
+            f"density is quadratic (in 64 bits, up to 32 in all); this one has {target.dimension}."
+        )
         return FreeEnergy(np.nan, np.nan, beta, METHOD, (why,))
     return integrate(key, target, data, beta)[0]
 
