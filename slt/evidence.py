@@ -105,6 +105,10 @@ def free_energy(
     stays above 0.01, and of more parameters, draws have the answer. A prior with mass beyond what floating point can
     tell from a boundary, such as Beta(0.05, 0.05), is integrated without that mass.
 
+    Of up to 32 parameters, those in which the log joint density is quadratic once at most two others are given (weights
+    and effects of normal models, given their standard deviations) are integrated exactly, and the others by the same
+    quadrature. That the density is quadratic is checked at draws of the prior and of the posterior. This needs 64 bits.
+
     A posterior with one mode, near to normal (most regular models with data), takes milliseconds then: climbs from 1024
     draws of the prior and from around the mode must end at one place, and importance sampling, from a mixture that
     holds the mode, wide surroundings of it and the prior, must agree with bridge sampling. Where anything speaks
@@ -119,11 +123,11 @@ def free_energy(
     of a hundredth by quadrature in one of ten). With chains at hand, `free_energy_from` is right for what they visited.
 
     **Arguments:** as in `tempered_smc`; half as many `particles`, because the bridge carries the precision. `method`:
-    `"auto"`; `"quadrature"`, an error where it does not serve; `"tempered"` to leave out both fast ways.
-    **Returns:** `FreeEnergy`. By quadrature, `diagnostics` has its `panels` and `evaluations`. Otherwise the value is
-    the mean of the two estimates, weighted by their precision; `diagnostics` has `estimates`
-    by method, `agreement` (their difference in standard errors) and, if tempered, `modes` (the masses around modes)
-    and `ladder`. If the two contradict each other, or a mode was missed, `value` and `se` are `nan`, and `problems`
+    `"auto"`; `"quadrature"`, an error where it does not serve; `"tempered"` to leave out all that is faster.
+    **Returns:** `FreeEnergy`. By quadrature, `diagnostics` has its `panels` and `evaluations`, and `exact`, the number
+    of parameters that were integrated exactly, if any. Otherwise the value is the mean of the two estimates, weighted
+    by their precision; `diagnostics` has `estimates` by method, `agreement` (their difference in standard errors) and,
+    if tempered, `modes` (the masses around modes) and `ladder`. If the two contradict each other, or a mode was missed, `value` and `se` are `nan`, and `problems`
     says what was found.
     **Raises:** as in `tempered_smc`; `ValueError` where quadrature was asked for and does not serve; warns
     (`SltWarning`) with every problem.
