@@ -25,7 +25,7 @@ from slt.energy import FreeEnergy
 
 LARGEST, OUTER = 32, _cubature.LARGEST  # parameters in all, and those that are left for the quadrature
 BASES, DRAWS = 4, 128  # draws of the prior at which second derivatives are compared, and values
-SAME, AGREE = 1e-9, 1e-8  # relative change of a second derivative, and of a value, that is rounding
+SAME, AGREE, ROUNDING = 1e-9, 1e-7, 1e-5  # change of a second derivative, and of a value in nats; rounding at most
 OWN = 2**20 + 3  # makes the key of the draws, apart from those that other methods make
 
 
@@ -41,22 +41,22 @@ def free_energy(key: Any, target: Target, data: Any, beta: float) -> FreeEnergy 
     inner = marginal(target, outer)
     z = np.random.default_rng(0).normal(size=(DRAWS, d))
     theta, z = np.roll(u, 1, axis=0)[:, rest], z[:, : len(rest)]
-    value, misfit = map(np.asarray, _compare(target, outer, at, u[:, outer], theta, z))
-    if not misfit <= AGREE:
+    value, rounding, misfit = map(np.asarray, _compare(target, outer, at, u[:, outer], theta, z))
+    if not misfit.max() <= 1:
         return None
     exact = f"{len(rest)} of {d} parameters exactly"
     if not outer:
-        log_z = float(value[0])
-        rounding = 4 * float(np.finfo(float).eps) * (abs(log_z) + target.size)
-        return FreeEnergy(-log_z / beta, rounding / beta, beta, "a normal integral, exact", (), {"exact": d})
-    found, plane = _cubature.integrate(key, inner, at, 1.0, climb=False)
+        log_z, se = float(value[0]), float(rounding.max())
+        return FreeEnergy(-log_z / beta, se / beta, beta, "a normal integral, exact", (), {"exact": d})
+    found, plane = _cubature.integrate(key, inner, at, 1.0, slopes=False)
     near = plane.centre + np.random.default_rng(1).normal(size=(DRAWS, len(outer))) @ plane.factor.T
-    if not (found.ok and np.asarray(_compare(target, outer, at, near, theta, z)[1]) <= AGREE):
+    _, rounding, misfit = map(np.asarray, _compare(target, outer, at, near, theta, z))
+    if not (found.ok and misfit.max() <= 1):
         return None
     return replace(
         found,
         value=found.value / beta,
-        se=found.se / beta,
+        se=(found.se + float(rounding.max())) / beta,
         beta=beta,
         method=f"adaptive quadrature, {exact}",
         diagnostics={**found.diagnostics, "exact": len(rest)},
@@ -74,7 +74,8 @@ def _look(key, target, data):
     def change(f):
         hessian = jax.lax.map(jax.hessian(lambda u: f(u, data)), points) * jnp.outer(spread, spread)
         hessian = hessian.reshape(BASES, 1 + d, d, d)
-        size = jnp.abs(hessian).max((1, 2, 3), keepdims=True)
+        size = jnp.sqrt(jnp.abs(jnp.diagonal(hessian, axis1=2, axis2=3)).max(1))
+        size = size[:, None, :, None] * size[:, None, None]
         return (jnp.abs(hessian[:, 1:] - hessian[:, :1]) / jnp.where(size == 0, 1, size)).max(0)
 
     return u, jnp.maximum(change(target.log_prior), change(target.log_lik))
@@ -104,9 +105,13 @@ def _split(target: Target, outer: tuple[int, ...]) -> Callable[..., Any]:
             return target.log_prior(u, data) + beta * target.log_lik(u, data)
 
         zero = jnp.zeros(len(rest), v.dtype)
-        chol = jnp.linalg.cholesky(-jax.hessian(joint)(zero))
+        precision = -jax.hessian(joint)(zero)
+        scale = jnp.sqrt(jnp.diagonal(precision))
+        unit = jnp.linalg.cholesky(precision / jnp.outer(scale, scale))
+        chol = scale[:, None] * unit
         mode = jax.scipy.linalg.cho_solve((chol, True), jax.grad(joint)(zero))
-        return joint, mode, chol
+        mode = mode + jax.scipy.linalg.cho_solve((chol, True), jax.grad(joint)(mode))  # what rounding left
+        return joint, mode, chol, jnp.diagonal(unit).min()
 
     return given
 
@@ -117,7 +122,7 @@ def marginal(target: Target, outer: tuple[int, ...]) -> Target:
     given, held = _split(target, outer), np.array(outer, int)
 
     def log_lik(v, at):
-        joint, mode, chol = given(v, at)
+        joint, mode, chol, _ = given(v, at)
         value = joint(mode) - jnp.log(jnp.diagonal(chol)).sum() + len(mode) / 2 * jnp.log(2 * jnp.pi)
         return jnp.where(jnp.isfinite(value), value, -jnp.inf)
 
@@ -133,21 +138,24 @@ def marginal(target: Target, outer: tuple[int, ...]) -> Target:
 
 @partial(jax.jit, static_argnames=("target", "outer"))
 def _compare(target, outer, at, v, theta, z):
-    """Log of the integral at each v; and by how much the joint density differs from the quadratic function, relatively.
+    """Log of the integral at each v, its rounding, and how the joint density differs from the quadratic function.
 
-    It is compared at `theta`, and at draws of the conditional normal distribution that are made of `z`.
+    It is compared at `theta`, and at draws of the conditional normal distribution that are made of `z`; one is the
+    largest difference that rounding explains.
     """
     given, whole = _split(target, outer), marginal(target, outer).log_lik
 
     def one(v, theta, z):
-        joint, mode, chol = given(v, at)
+        joint, mode, chol, least = given(v, at)
         top = joint(mode)
+        rounding = 4 * jnp.finfo(v.dtype).eps * (jnp.abs(top) + target.size + len(mode) / least**2)
 
         def miss(theta):
             fall = ((chol.T @ (theta - mode)) ** 2).sum() / 2
-            return jnp.abs(joint(theta) - top + fall) / (1 + jnp.abs(top) + fall)
+            close = AGREE * (1 + fall) + 16 * jnp.minimum(rounding, ROUNDING)
+            return jnp.abs(joint(theta) - top + fall) / close
 
         drawn = jax.scipy.linalg.solve_triangular(chol.T, z, lower=False)
-        return jnp.stack([miss(theta), miss(mode + drawn), miss(mode + 3 * drawn)]).max()
+        return rounding, jnp.stack([miss(theta), miss(mode + drawn), miss(mode + 3 * drawn)]).max()
 
-    return jax.vmap(lambda v: whole(v, at))(v), jax.vmap(one)(v, theta, z).max()
+    return jax.vmap(lambda v: whole(v, at))(v), *jax.vmap(one)(v, theta, z)

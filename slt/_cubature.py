@@ -22,7 +22,8 @@ from slt.energy import FreeEnergy
 
 METHOD, LARGEST = "adaptive quadrature", 2  # parameters
 SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 10}  # panels along each axis, of the survey and to begin with
-COARSE = 64  # panels of the survey where one parameter is left over and a density costs more
+COARSE = 64  # panels of a survey of one parameter by values alone, if that shows a single peak
+CREST, CLOSER = 1.0, 40  # nats by which the neighbours of a peak may be lower; rounds of looking closer at most
 PEAKS, ROUNDS = 16, 4  # of the survey that are climbed from at a time, and how often, while some are not explained
 BATCH, SHEET, ENOUGH = 128, 2**12, 1e-2  # nodes computed side by side, and in a call; relative error to be content with
 LEAST, MOST, WORK = 2**14, 2**18, 2**29  # evaluations: LEAST, or at most MOST and WORK densities of one observation
@@ -62,8 +63,8 @@ def free_energy(key: Any, target: Any, data: Any, beta: float) -> FreeEnergy:
 
 
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")  # zero and infinite densities are met, and said
-def integrate(key: Any, target: Any, data: Any, beta: float, climb: bool = True) -> tuple[FreeEnergy, Map]:
-    """The same, and where the posterior is; without climbs where second derivatives are not to be had."""
+def integrate(key: Any, target: Any, data: Any, beta: float, slopes: bool = True) -> tuple[FreeEnergy, Map]:
+    """The same, and where the posterior is; by values alone where derivatives are dear."""
     dtype, d = jnp.result_type(float), target.dimension
     at, counted = np.asarray(beta, dtype), []
 
@@ -79,7 +80,7 @@ def integrate(key: Any, target: Any, data: Any, beta: float, climb: bool = True)
     def spent():
         return sum(counted) / max(LEAST, min(MOST, WORK // max(target.size, 1)))
 
-    plane, peaks, widths = survey(key, target, data, at, joint, climb)
+    plane, peaks, widths = survey(key, target, data, at, joint, slopes)
     panels, finished = adapt(joint, spent, plane, *around(*grid(FIRST[d], d), peaks, widths))
     log_z = log_sum(panels.log_mass)
     if not np.isfinite(log_z):
@@ -113,24 +114,31 @@ def lattice(d: int, panels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return z, cell, np.log(cell).sum(0)
 
 
-def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any, climb: bool) -> tuple[Map, np.ndarray, np.ndarray]:
+def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any, slopes: bool) -> tuple[Map, np.ndarray, np.ndarray]:
     """A map that puts the posterior into the middle of the square, its peaks in t, and their widths there."""
     d = target.dimension
     draws = np.asarray(_draws(key, target, data), np.float64)
     draws = np.sort(np.where(np.isfinite(draws), draws, 0.0), axis=0)
     low, centre, high = draws[np.array([0.16 * DRAWS, 0.5 * DRAWS, 0.84 * DRAWS], int)]  # of a normal: one sd away
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
-    panels = SURVEY[d] if climb else min(SURVEY[d], COARSE)
-    z, cell, log_area = lattice(d, panels)
-    scale = spread / STRETCH
-    u = centre[:, None] + scale[:, None] * z
-    height = joint(u).astype(np.float64)
-    square = height.reshape([NODES * panels] * d)
-    peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
+    scale, fine = spread / STRETCH, SURVEY[d]
+    for panels in (fine,) if slopes else (min(fine, COARSE), fine):
+        z, cell, log_area = lattice(d, panels)
+        u = centre[:, None] + scale[:, None] * z
+        height = joint(u).astype(np.float64)
+        square = height.reshape([NODES * panels] * d)
+        peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
+        if d == 2 or peak.sum() == 1:
+            break
     if not peak.any():
         return Map(centre, np.diag(spread)), np.zeros((0, d)), np.zeros((0, d))
-    tops = u.T[peak.ravel()], height[peak.ravel()], spread
-    end, value, curvature = summits(target, data, beta, *tops) if climb else _nowhere(d)
+    step, result = 2 * spread / (NODES * panels), jnp.result_type(float)
+    climb = (
+        partial(_climbs.climbs, target, data, beta, spread=spread.astype(result))
+        if slopes
+        else partial(crests, joint, step)
+    )
+    end, value, curvature = summits(climb, u.T[peak.ravel()], height[peak.ravel()], spread)
     precision = curvature + np.diag(spread**-2)
     log_normal = d / 2 * np.log(2 * np.pi) - value - np.log(np.linalg.det(precision)) / 2
     log_mass = np.concatenate([height + log_area + np.log(scale).sum(), log_normal])
@@ -151,20 +159,35 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any, climb: bool)
     return plane, at, np.exp(-stretch(at)[1]) / np.sqrt(np.maximum(steep, 1e-12))
 
 
-def _nowhere(d: int) -> list[np.ndarray]:
-    """No place, no loss, no curvature."""
-    return [np.zeros((0, *[d] * k)) for k in (1, 0, 2)]
+def crests(joint: Any, step: np.ndarray, u: np.ndarray) -> _climbs.Climbs:
+    """Where climbs from `(peaks, d)` by values alone end: from the best of the points around, closer and closer."""
+    peaks, d = u.shape
+    offset = np.stack(np.meshgrid(*[np.arange(-2.0, 3.0)] * d, indexing="ij"), -1).reshape(-1, d)
+    middle, next_ = len(offset) // 2, [5 ** (d - 1 - j) for j in range(d)]  # places of the point itself; of neighbours
+    step, arrived = np.tile(step, (peaks, 1)), np.zeros(peaks, bool)
+    for _ in range(CLOSER):
+        height = joint((u[:, None] + step[:, None] * offset).reshape(-1, d).T).reshape(peaks, -1)
+        best = np.where(arrived, middle, height.argmax(1))
+        sides = np.stack([np.minimum(height[:, middle - k], height[:, middle + k]) for k in next_], 1)
+        low = height[:, middle, None] - sides > CREST
+        arrived = (best == middle) & ~low.any(1)
+        if arrived.all():
+            break
+        u = u + step * offset[best]
+        step = np.where((best == middle)[:, None] & low, step / 3, step)
+    top = height[:, middle]
+    falls = [(2 * top - height[:, middle - k] - height[:, middle + k]) / step[:, j] ** 2 for j, k in enumerate(next_)]
+    curvature = np.maximum(np.stack(falls, 1), 0)[:, :, None] * np.eye(d)
+    return _climbs.Climbs(u, -top, curvature, arrived)
 
 
-def summits(target: Any, data: Any, beta: Any, u: np.ndarray, height: np.ndarray, spread: np.ndarray) -> Any:
+def summits(climb: Any, u: np.ndarray, height: np.ndarray, spread: np.ndarray) -> Any:
     """Where climbs from peaks of a grid end, with losses and curvatures: from the highest, then the unexplained."""
     dtype, excess = jnp.result_type(float), height
-    found = _nowhere(len(spread))
+    found = [np.zeros((0, *[len(spread)] * k)) for k in (1, 0, 2)]
     for _ in range(ROUNDS):
         first = np.argsort(-excess)[:PEAKS]
-        top = _climbs.climbs(
-            target, data, beta, np.resize(u[first], (PEAKS, u.shape[1])).astype(dtype), spread.astype(dtype)
-        )
+        top = climb(np.resize(u[first], (PEAKS, u.shape[1])).astype(dtype))
         *top, arrived = (np.asarray(a, np.float64) for a in top)
         good = (arrived > 0) & (np.linalg.eigvalsh(np.nan_to_num(top[2]) + np.diag(spread**-2)).min(1) > 0)
         found = [np.concatenate([a, b[good]]) for a, b in zip(found, top, strict=True)]

@@ -127,8 +127,8 @@ def free_energy(
     **Returns:** `FreeEnergy`. By quadrature, `diagnostics` has its `panels` and `evaluations`, and `exact`, the number
     of parameters that were integrated exactly, if any. Otherwise the value is the mean of the two estimates, weighted
     by their precision; `diagnostics` has `estimates` by method, `agreement` (their difference in standard errors) and,
-    if tempered, `modes` (the masses around modes) and `ladder`. If the two contradict each other, or a mode was missed, `value` and `se` are `nan`, and `problems`
-    says what was found.
+    if tempered, `modes` (the masses around modes) and `ladder`. If the two contradict each other, or a mode was missed,
+    `value` and `se` are `nan`, and `problems` says what was found.
     **Raises:** as in `tempered_smc`; `ValueError` where quadrature was asked for and does not serve; warns
     (`SltWarning`) with every problem.
     **Source:** Berntsen, Espelid and Genz (1991) for adaptive quadrature; Meng and Wong (1996); Del Moral, Doucet and
