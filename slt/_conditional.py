@@ -26,6 +26,7 @@ from slt.energy import FreeEnergy
 LARGEST, OUTER = 32, _cubature.LARGEST  # parameters in all, and those that are left for the quadrature
 BASES, DRAWS = 4, 128  # draws of the prior at which second derivatives are compared, and values
 SAME, AGREE, ROUNDING = 1e-9, 1e-7, 1e-5  # change of a second derivative, and of a value in nats; rounding at most
+SINGULAR = 1.0  # rounding in nats beyond which a precision matrix is singular, and what it gives is no density
 OWN = 2**20 + 3  # makes the key of the draws, apart from those that other methods make
 
 
@@ -42,7 +43,7 @@ def free_energy(key: Any, target: Target, data: Any, beta: float) -> FreeEnergy 
     z = np.random.default_rng(0).normal(size=(DRAWS, d))
     theta, z = np.roll(u, 1, axis=0)[:, rest], z[:, : len(rest)]
     value, rounding, misfit = map(np.asarray, _compare(target, outer, at, u[:, outer], theta, z))
-    if not misfit.max() <= 1:
+    if not (misfit.max() <= 1 and rounding.max() <= (SINGULAR if outer else _cubature.ENOUGH)):
         return None
     exact = f"{len(rest)} of {d} parameters exactly"
     if not outer:
@@ -51,7 +52,7 @@ def free_energy(key: Any, target: Target, data: Any, beta: float) -> FreeEnergy 
     found, plane = _cubature.integrate(key, inner, at, 1.0, slopes=False)
     near = plane.centre + np.random.default_rng(1).normal(size=(DRAWS, len(outer))) @ plane.factor.T
     _, rounding, misfit = map(np.asarray, _compare(target, outer, at, near, theta, z))
-    if not (found.ok and misfit.max() <= 1):
+    if not (found.ok and misfit.max() <= 1 and rounding.max() <= _cubature.ENOUGH):
         return None
     return replace(
         found,
@@ -93,7 +94,7 @@ def left_over(bent: np.ndarray) -> tuple[int, ...] | None:
 
 
 def _split(target: Target, outer: tuple[int, ...]) -> Callable[..., Any]:
-    """The value of the log joint density at the conditional mode, that mode, and the factor of the precision there."""
+    """The log joint density given v; its mode, its value there, the factor of the precision, and the rounding, nats."""
     d, held = target.dimension, np.array(outer, int)
     rest = np.setdiff1d(np.arange(d), held)
 
@@ -111,7 +112,9 @@ def _split(target: Target, outer: tuple[int, ...]) -> Callable[..., Any]:
         chol = scale[:, None] * unit
         mode = jax.scipy.linalg.cho_solve((chol, True), jax.grad(joint)(zero))
         mode = mode + jax.scipy.linalg.cho_solve((chol, True), jax.grad(joint)(mode))  # what rounding left
-        return joint, mode, chol, jnp.diagonal(unit).min()
+        top = joint(mode)
+        rounding = 4 * jnp.finfo(v.dtype).eps * (jnp.abs(top) + target.size + len(mode) / jnp.diagonal(unit).min() ** 2)
+        return joint, mode, top, chol, rounding
 
     return given
 
@@ -122,9 +125,9 @@ def marginal(target: Target, outer: tuple[int, ...]) -> Target:
     given, held = _split(target, outer), np.array(outer, int)
 
     def log_lik(v, at):
-        joint, mode, chol, _ = given(v, at)
-        value = joint(mode) - jnp.log(jnp.diagonal(chol)).sum() + len(mode) / 2 * jnp.log(2 * jnp.pi)
-        return jnp.where(jnp.isfinite(value), value, -jnp.inf)
+        _, mode, top, chol, rounding = given(v, at)
+        value = top - jnp.log(jnp.diagonal(chol)).sum() + len(mode) / 2 * jnp.log(2 * jnp.pi)
+        return jnp.where(jnp.isfinite(value) & (rounding <= SINGULAR), value, -jnp.inf)
 
     return replace(
         target,
@@ -146,9 +149,7 @@ def _compare(target, outer, at, v, theta, z):
     given, whole = _split(target, outer), marginal(target, outer).log_lik
 
     def one(v, theta, z):
-        joint, mode, chol, least = given(v, at)
-        top = joint(mode)
-        rounding = 4 * jnp.finfo(v.dtype).eps * (jnp.abs(top) + target.size + len(mode) / least**2)
+        joint, mode, top, chol, rounding = given(v, at)
 
         def miss(theta):
             fall = ((chol.T @ (theta - mode)) ** 2).sum() / 2

@@ -22,7 +22,7 @@ from slt.energy import FreeEnergy
 
 METHOD, LARGEST = "adaptive quadrature", 2  # parameters
 SURVEY, FIRST = {1: 512, 2: 8}, {1: 16, 2: 10}  # panels along each axis, of the survey and to begin with
-COARSE = 64  # panels of a survey of one parameter by values alone, if that shows a single peak
+COARSE = 64  # panels of a survey of one parameter by values alone, if that shows a peak that is alone
 CREST, CLOSER = 1.0, 40  # nats by which the neighbours of a peak may be lower; rounds of looking closer at most
 PEAKS, ROUNDS = 16, 4  # of the survey that are climbed from at a time, and how often, while some are not explained
 BATCH, SHEET, ENOUGH = 128, 2**12, 1e-2  # nodes computed side by side, and in a call; relative error to be content with
@@ -128,7 +128,7 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any, slopes: bool
         height = joint(u).astype(np.float64)
         square = height.reshape([NODES * panels] * d)
         peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
-        if d == 2 or peak.sum() == 1:
+        if slopes or d == 2 or alone(square):
             break
     if not peak.any():
         return Map(centre, np.diag(spread)), np.zeros((0, d)), np.zeros((0, d))
@@ -157,6 +157,15 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any, slopes: bool
     at = plane.t(end[some])
     steep = np.einsum("ki,skl,li->si", plane.factor, curvature[some], plane.factor)  # the curvature along each z
     return plane, at, np.exp(-stretch(at)[1]) / np.sqrt(np.maximum(steep, 1e-12))
+
+
+def alone(height: np.ndarray) -> bool:
+    """Whether a survey of one parameter has one peak that may matter: a parabola rises by less than half its falls."""
+    fall = np.abs(np.diff(height))
+    fall[~np.isfinite(fall)] = 0.0  # an edge, no slope
+    middle = height[1:-1]
+    peak = (middle >= height[:-2]) & (middle >= height[2:])
+    return int((middle + np.maximum(fall[:-1], fall[1:]) / 2 > height.max() - SMALL)[peak].sum()) == 1
 
 
 def crests(joint: Any, step: np.ndarray, u: np.ndarray) -> _climbs.Climbs:
