@@ -121,15 +121,16 @@ def survey(key: Any, target: Any, data: Any, beta: Any, joint: Any, slopes: bool
     draws = np.sort(np.where(np.isfinite(draws), draws, 0.0), axis=0)
     low, centre, high = draws[np.array([0.16 * DRAWS, 0.5 * DRAWS, 0.84 * DRAWS], int)]  # of a normal: one sd away
     spread = np.maximum((high - low) / 2, 1e-12 * (1 + np.abs(centre)))
-    scale, fine = spread / STRETCH, SURVEY[d]
-    for panels in (fine,) if slopes else (min(fine, COARSE), fine):
+    scale, panels = spread / STRETCH, SURVEY[d] if slopes else min(SURVEY[d], COARSE)
+    while True:
         z, cell, log_area = lattice(d, panels)
         u = centre[:, None] + scale[:, None] * z
         height = joint(u).astype(np.float64)
         square = height.reshape([NODES * panels] * d)
         peak = (square == maximum_filter(square, 3, mode="nearest")) & (square > -np.inf)
-        if slopes or d == 2 or alone(square):
+        if panels == SURVEY[d] or alone(square):
             break
+        panels = SURVEY[d]
     if not peak.any():
         return Map(centre, np.diag(spread)), np.zeros((0, d)), np.zeros((0, d))
     step, result = 2 * spread / (NODES * panels), jnp.result_type(float)

@@ -125,8 +125,8 @@ def run(key: Any, loss: Any, settings: Settings, params: Any, data: Any, at_star
         square = u if sampler == "psgld" else jnp.zeros((chains, 1), centre.dtype)
         _, steps = jax.lax.scan(langevin, (u, square), (jnp.arange(settings.steps), seeds))
     kept = jax.tree.map(lambda a: a[settings.burn_in :].T, steps)
-    thinned = jax.tree.map(lambda a: a[:, :: settings.thin], (kept.excess, kept.distance))
-    return Steps(*thinned, kept.bias[:, ::BIAS_EVERY], kept.acceptance, kept.diverging)
+    excess, distance = (a[:, :: settings.thin] for a in (kept.excess, kept.distance))
+    return Steps(excess, distance, kept.bias[:, ::BIAS_EVERY], kept.acceptance, kept.diverging)
 
 
 def preconditioner(square: Any, free: Any) -> Any:
