@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 MARK = "row:"  # a line of a script's output that carries a row
-WARM = 0.5  # seconds of untimed calls before one that takes less
+WARM = 0.2  # seconds of untimed calls before one that takes less
 
 
 class Row(NamedTuple):
