@@ -25,7 +25,8 @@ from slt.energy import FreeEnergy
 
 LARGEST, OUTER = 32, _cubature.LARGEST  # parameters in all, and those that are left for the quadrature
 BASES, DRAWS = 4, 128  # draws of the prior at which second derivatives are compared, and values
-SAME, AGREE, ROUNDING = 1e-9, 1e-7, 1e-5  # change of a second derivative, and of a value in nats; rounding at most
+SAME, AGREE = 1e-9, 1e-7  # relative change of a second derivative, and nats of a value, that are none
+ROUNDING = 1e-5  # nats of rounding that may excuse a difference of values, at most
 SINGULAR = 1.0  # rounding in nats beyond which a precision matrix is singular, and what it gives is no density
 OWN = 2**20 + 3  # makes the key of the draws, apart from those that other methods make
 
@@ -39,9 +40,7 @@ def free_energy(key: Any, target: Target, data: Any, beta: float) -> FreeEnergy 
     if outer is None:
         return None
     at, d, rest = (data, np.asarray(beta, float)), target.dimension, np.setdiff1d(np.arange(target.dimension), outer)
-    inner = marginal(target, outer)
-    z = np.random.default_rng(0).normal(size=(DRAWS, d))
-    theta, z = np.roll(u, 1, axis=0)[:, rest], z[:, : len(rest)]
+    theta, z = np.roll(u, 1, axis=0)[:, rest], np.random.default_rng(0).normal(size=(DRAWS, len(rest)))
     value, rounding, misfit = map(np.asarray, _compare(target, outer, at, u[:, outer], theta, z))
     if not (misfit.max() <= 1 and rounding.max() <= (SINGULAR if outer else _cubature.ENOUGH)):
         return None
@@ -49,7 +48,7 @@ def free_energy(key: Any, target: Target, data: Any, beta: float) -> FreeEnergy 
     if not outer:
         log_z, se = float(value[0]), float(rounding.max())
         return FreeEnergy(-log_z / beta, se / beta, beta, "a normal integral, exact", (), {"exact": d})
-    found, plane = _cubature.integrate(key, inner, at, 1.0, slopes=False)
+    found, plane = _cubature.integrate(key, marginal(target, outer), at, 1.0, slopes=False)
     near = plane.centre + np.random.default_rng(1).normal(size=(DRAWS, len(outer))) @ plane.factor.T
     _, rounding, misfit = map(np.asarray, _compare(target, outer, at, near, theta, z))
     if not (found.ok and misfit.max() <= 1 and rounding.max() <= _cubature.ENOUGH):
@@ -94,7 +93,7 @@ def left_over(bent: np.ndarray) -> tuple[int, ...] | None:
 
 
 def _split(target: Target, outer: tuple[int, ...]) -> Callable[..., Any]:
-    """The log joint density given v; its mode, its value there, the factor of the precision, and the rounding, nats."""
+    """The log joint density given v, its mode, its value there, the factor of the precision; log integral, rounding."""
     d, held = target.dimension, np.array(outer, int)
     rest = np.setdiff1d(np.arange(d), held)
 
@@ -114,7 +113,8 @@ def _split(target: Target, outer: tuple[int, ...]) -> Callable[..., Any]:
         mode = mode + jax.scipy.linalg.cho_solve((chol, True), jax.grad(joint)(mode))  # what rounding left
         top = joint(mode)
         rounding = 4 * jnp.finfo(v.dtype).eps * (jnp.abs(top) + target.size + len(mode) / jnp.diagonal(unit).min() ** 2)
-        return joint, mode, top, chol, rounding
+        value = top - jnp.log(jnp.diagonal(chol)).sum() + len(mode) / 2 * jnp.log(2 * jnp.pi)
+        return joint, mode, top, chol, (value, rounding)
 
     return given
 
@@ -125,8 +125,7 @@ def marginal(target: Target, outer: tuple[int, ...]) -> Target:
     given, held = _split(target, outer), np.array(outer, int)
 
     def log_lik(v, at):
-        _, mode, top, chol, rounding = given(v, at)
-        value = top - jnp.log(jnp.diagonal(chol)).sum() + len(mode) / 2 * jnp.log(2 * jnp.pi)
+        value, rounding = given(v, at)[-1]
         return jnp.where(jnp.isfinite(value) & (rounding <= SINGULAR), value, -jnp.inf)
 
     return replace(
@@ -146,10 +145,10 @@ def _compare(target, outer, at, v, theta, z):
     It is compared at `theta`, and at draws of the conditional normal distribution that are made of `z`; one is the
     largest difference that rounding explains.
     """
-    given, whole = _split(target, outer), marginal(target, outer).log_lik
+    given = _split(target, outer)
 
     def one(v, theta, z):
-        joint, mode, top, chol, rounding = given(v, at)
+        joint, mode, top, chol, (value, rounding) = given(v, at)
 
         def miss(theta):
             fall = ((chol.T @ (theta - mode)) ** 2).sum() / 2
@@ -157,6 +156,6 @@ def _compare(target, outer, at, v, theta, z):
             return jnp.abs(joint(theta) - top + fall) / close
 
         drawn = jax.scipy.linalg.solve_triangular(chol.T, z, lower=False)
-        return rounding, jnp.stack([miss(theta), miss(mode + drawn), miss(mode + 3 * drawn)]).max()
+        return value, rounding, jnp.stack([miss(theta), miss(mode + drawn), miss(mode + 3 * drawn)]).max()
 
-    return jax.vmap(lambda v: whole(v, at))(v), *jax.vmap(one)(v, theta, z)
+    return jax.vmap(one)(v, theta, z)

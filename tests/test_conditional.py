@@ -12,6 +12,7 @@ from scipy.integrate import quad
 from scipy.special import logsumexp
 
 import slt
+from benchmarks.bench_energy import eight_schools, reduced_rank, regression
 from slt import Triple, _conditional, free_energy
 from slt._target import target
 
@@ -21,28 +22,11 @@ Y = X @ np.array([1.0, -0.5, 0.2]) + 0.7 * np.random.default_rng(6).normal(size=
 SCHOOLS = np.array([28.0, 8, -3, 7, -1, 1, 18, 12]), np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
 
 
-def regression(x, y):
-    w = numpyro.sample("w", dist.Normal(0, 1.5).expand([5]).to_event(1))
-    numpyro.sample("y", dist.Normal(x @ w, 0.7), obs=y)
-
-
-def schools(y, sd):
-    mu, tau = numpyro.sample("mu", dist.Normal(0, 5)), numpyro.sample("tau", dist.HalfCauchy(5))
-    theta = numpyro.sample("theta", dist.Normal(mu, tau).expand([8]).to_event(1))
-    numpyro.sample("y", dist.Normal(theta, sd), obs=y)
-
-
 def scales(x, y):
     """Two are left over: the noise, and the prior's standard deviation."""
     sigma, tau = numpyro.sample("sigma", dist.LogNormal(0, 1)), numpyro.sample("tau", dist.Gamma(2, 1))
     w = numpyro.sample("w", dist.Normal(0, tau).expand([3]).to_event(1))
     numpyro.sample("y", dist.Normal(x @ w, sigma), obs=y)
-
-
-def bilinear(x, y):
-    """Given a, the other three weights are those of a regression."""
-    a, b = (numpyro.sample(name, dist.Normal().expand([d]).to_event(1)) for name, d in (("a", 2), ("b", 3)))
-    numpyro.sample("y", dist.Normal((x[:, :2] @ a)[:, None] * b, 0.5).to_event(1), obs=y)
 
 
 def gauss(low, high, points=400):
@@ -94,9 +78,9 @@ def exact_bilinear(beta):
 
 CASES = {  # model, data, log evidence at beta, parameters that are integrated exactly
     "regression": (regression, TARGETS["regression"].data, TARGETS["regression"].log_evidence, 5),
-    "schools": (schools, SCHOOLS, exact_schools, 9),
+    "schools": (eight_schools, SCHOOLS, exact_schools, 9),
     "scales": (scales, (X, Y), exact_scales, 3),
-    "bilinear": (bilinear, (X, Y3), exact_bilinear, 3),
+    "reduced rank": (reduced_rank, (X[:, :2], Y3), exact_bilinear, 3),
 }
 
 
@@ -169,12 +153,12 @@ def test_more_than_32_parameters_and_single_precision_are_left_to_the_other_meth
 def test_later_data_and_temperatures_use_the_same_programs():
     # Kills: data or temperature as constants of a program, a marginal density made anew for each call.
     y, sd = SCHOOLS
-    free_energy(KEY, schools, y, sd)
+    free_energy(KEY, eight_schools, y, sd)
     before = _conditional._look._cache_size(), _conditional._compare._cache_size(), slt._cubature._joint._cache_size()
-    moved = free_energy(KEY, schools, y + 3.0, sd, beta=0.5)
+    moved = free_energy(KEY, eight_schools, y + 3.0, sd, beta=0.5)
     after = _conditional._look._cache_size(), _conditional._compare._cache_size(), slt._cubature._joint._cache_size()
     assert after == before
-    assert moved.value != free_energy(KEY, schools, y, sd).value
+    assert moved.value != free_energy(KEY, eight_schools, y, sd).value
 
 
 def test_the_fewest_are_left_over():

@@ -16,7 +16,7 @@ from jax.flatten_util import ravel_pytree
 from slt.local.settings import Settings
 
 CHECKS = 20  # how often in a run the acceptance of a step of SGLD is computed; each costs one more gradient
-BIAS_EVERY = 4  # steps, since a product over all parameters of every chain costs a tenth of a step
+BIAS_EVERY = 4  # steps, since a product over all parameters of every chain costs a twentieth of a step
 BENT = 0.9903017451138938, 0.004193257348002427  # z and z^3, of the normals of 8 bits: variance one and kurtosis 3
 DECAY, DAMPING = 0.99, 0.1  # of the squared gradients in "psgld"; the damping is relative to their root mean square
 
@@ -149,7 +149,7 @@ def _quantiles() -> Any:
 
 
 def _normal(quantiles: Any, words: Any, like: Any) -> Any:
-    """Noise of a step, four looked up for a word, at a quarter of what `jax.random.normal` costs.
+    """Noise of a step, four looked up for a word, at a sixth of what `jax.random.normal` costs.
 
     With three right moments Euler's step keeps its weak order (Kloeden and Platen 1992, section 14.1), and on a
     quadratic loss two keep the mean and the covariance. The Metropolis test gets normals of full resolution instead.
