@@ -268,8 +268,8 @@ def test_the_same_key_gives_the_same_figures_and_chains_are_independent(key):
 
 def test_the_noise_of_a_step_has_the_first_five_moments_of_a_normal():
     # Of the 256 values exactly (in float32); each of them equally often in two million (chi-square); bytes of a word,
-    # halves of a block, chains and steps uncorrelated in value and in square, within four standard errors.
-    # Kills: no cubic term (kurtosis 2.92), variance not one, a byte or a half of a block used twice, a byte never used,
+    # halves of the words, chains and steps uncorrelated in value and in square, within four standard errors.
+    # Kills: no cubic term (kurtosis 2.92), variance not one, a byte or a word used twice, a byte never used,
     # words that do not depend on the seed of the step.
     quantiles = slt_chains._quantiles()
     values = np.asarray(quantiles, np.float64)
@@ -278,9 +278,9 @@ def test_the_noise_of_a_step_has_the_first_five_moments_of_a_normal():
 
     def noise(*seed):
         words = slt_chains._words(jnp.array(seed, jnp.uint32), (2, 250_000))
-        return np.asarray(slt_chains._normal(quantiles, words, jnp.zeros((2, 1_000_000))))
+        return np.asarray(slt_chains._normal(quantiles, words, 1_000_000))
 
-    z, later = noise(5, 3), noise(6, 3)
+    z, later = noise(5, 3, 8, 1), noise(6, 3, 8, 1)
     assert scipy.stats.chisquare(np.unique(z, return_counts=True)[1]).pvalue > 1e-3
     assert len(np.unique(z)) == 256
     quarters = z.reshape(2, 4, 250_000)
