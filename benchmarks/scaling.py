@@ -8,6 +8,7 @@ call's fixed cost pulls it below its limit. Memory is what a call takes beyond i
 import datetime
 import statistics
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -147,13 +148,15 @@ def draw(rows: list[Growth]) -> None:
             label = f"{row.task.name.removeprefix('slt.')}: {row.exponent:.2f}"
             panel.plot(FACTORS, np.array(row.seconds) / row.seconds[0], "o-", label=label)
         panel.set(xscale="log", yscale="log", title=axis, xlabel="size / first size")
-        panel.set_xticks(FACTORS, labels=FACTORS, minor=False)
+        panel.set_xticks(FACTORS, labels=FACTORS)
+        panel.xaxis.minorticks_off()
         panel.legend(frameon=False, fontsize=7)
     panels[0].set_ylabel("seconds / first seconds")
     figure.savefig(FIGURE, dpi=110)
 
 
 def main() -> int:
+    warnings.simplefilter("ignore", slt.SltWarning)  # chains are timed here, not judged
     rows = []
     for task in TASKS:
         rows.append(measure(task))
