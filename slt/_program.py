@@ -1,6 +1,5 @@
 """What is done for each of many data sets: draws at two temperatures, errors, coefficients, diagnostics (floor 5)."""
 
-import warnings
 from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any
@@ -8,11 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
 from numpyro.distributions import Distribution
 
 from slt import _many, _smc
-from slt._arrays import SltWarning
 from slt._mixing import ess, rhat
 from slt._nodes import nodes
 from slt._store import Store
@@ -32,19 +29,20 @@ RHAT, ESS = 1.02, 200  # of n L_n at both temperatures and of V_n's terms; data 
 
 
 @lru_cache(maxsize=8)
-def program(triple: Same, sampler: Same, n: int, beta: float, size: int, devices: Any, x64: bool) -> "Program":
+def program(triple: Same, sampler: Same, n: int, beta: float, x64: bool) -> "Program":
     """The same object for the same experiment: what it has compiled serves the next call too."""
-    return Program(triple.value, n, beta, sampler.value, size, devices)
+    return Program(triple.value, n, beta, sampler.value)
 
 
 class Program:
-    """Everything that is done for as many chunks of `size` data sets as there are devices, given their keys.
+    """Everything that is done for a chunk of data sets, given their keys, on the device where these lie.
 
-    Each device does for its chunk what one device alone would do, so that their number changes no digit.
+    Every device runs the same program: one program over all of them is optimized in another order where there are
+    several, and rounds otherwise.
     """
 
-    def __init__(self, triple: Triple, n: int, beta: float, sampler: Any, size: int, devices: Any):
-        self.triple, self.n, self.beta, self.sampler, self.size = triple, n, beta, sampler, size
+    def __init__(self, triple: Triple, n: int, beta: float, sampler: Any):
+        self.triple, self.n, self.beta, self.sampler = triple, n, beta, sampler
         self.betas = beta, float(1 / np.log(n))
         example = draw_data(jax.random.key(0), triple, n)
         self.density = target(triple, example, {})[0]
@@ -52,17 +50,12 @@ class Program:
         if not triple.conditional and not (triple.truth.batch_shape + triple.truth.event_shape):
             self.exact = nodes(triple.truth)
         self.control = self.exact is None and _same_support(triple, example)
-        mesh, chunks = Mesh(np.array(devices), ("chunk",)), PartitionSpec("chunk")
-
-        def spread(run):
-            spread_out = jax.shard_map(run, mesh=mesh, in_specs=chunks, out_specs=chunks, check_vma=False)
-            return jax.jit(spread_out, compiler_options=COMPILER)
-
+        compiled = partial(jax.jit, compiler_options=COMPILER)
         self.attempts = [
-            spread(partial(self._attempt, nuts=nuts, longer=longer))
+            compiled(partial(self._attempt, nuts=nuts, longer=longer))
             for nuts, longer in ((False, 1), (True, 1), (True, LONGER))[: 1 if sampler else None]
         ]
-        self.climbs = spread(partial(jax.lax.map, self._climb))
+        self.climbs = compiled(partial(jax.lax.map, self._climb))
 
     def fingerprint(self, key: Any) -> str:
         """What is computed, as text: the program that makes the data, and the densities."""
@@ -72,34 +65,27 @@ class Program:
         parts += [jax.make_jaxpr(f)(u, list(data)) for f in (self.density.log_prior, self.density.terms)]
         return Store.digest(*((str(p), p.consts) for p in parts), repr(self.sampler))
 
-    def __call__(self, keys: Any, free_energy: bool) -> dict[str, np.ndarray]:
+    def __call__(self, keys: Any, free_energy: bool) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+        """The figures of each data set, and what there is to say of their free energies."""
         first, *others = self.attempts
         found, bad = _verdict(*first(keys))
         redrawn = np.zeros(len(bad), int)
         for again in others:
             redrawn += bad
-            for rows in self._batches(bad):
+            if (rows := np.flatnonzero(bad)).size:
+                rows = np.resize(rows, FEW if rows.size <= FEW else len(bad))  # two shapes: little is compiled
                 new, bad[rows] = _verdict(*again(keys[rows]))
                 for name, column in found.items():
                     column[rows] = new[name]
-        excess = self._free_energy_excess(keys) if free_energy else np.full(len(bad), np.nan)
-        return found | {"redrawn": redrawn, "free_energy_excess": excess}
+        excess, problems = self._free_energy_excess(keys) if free_energy else (np.full(len(bad), np.nan), ())
+        return found | {"redrawn": redrawn, "free_energy_excess": excess}, problems
 
-    def _batches(self, bad: np.ndarray) -> list[np.ndarray]:
-        """Which data sets to draw again, equally many for each chunk; two shapes, so that little is compiled."""
-        of_chunk = [np.flatnonzero(chunk) + i * self.size for i, chunk in enumerate(bad.reshape(-1, self.size))]
-        few = [np.resize(rows, FEW) for rows in of_chunk if 0 < len(rows) <= FEW]
-        many = [np.resize(rows, self.size) for rows in of_chunk if len(rows) > FEW]
-        return [np.concatenate([b[i % len(b)] for i in range(len(of_chunk))]) for b in (few, many) if b]
-
-    def _free_energy_excess(self, keys: Any) -> np.ndarray:
+    def _free_energy_excess(self, keys: Any) -> tuple[np.ndarray, tuple[str, ...]]:
         """What `slt.tempered_smc` finds for each data set, all of them in one compiled program."""
         climbs, own = jax.tree.map(np.asarray, self.climbs(keys))
         each = [energy_of_islands(jax.tree.map(itemgetter(r), climbs), self.beta) for r in range(len(own))]
-        problems = list(dict.fromkeys(p for energy in each for p in energy.problems))
-        if problems:
-            warnings.warn(" Also, ".join(problems), SltWarning, stacklevel=3)
-        return np.array([energy.value for energy in each]) - own
+        problems = tuple(p for energy in each for p in energy.problems)
+        return np.array([energy.value for energy in each]) - own, problems
 
     def _climb(self, key: Any) -> Any:
         data = draw_data(jax.random.fold_in(key, 0), self.triple, self.n)

@@ -15,7 +15,7 @@ from slt._processes import check_alike, gather
 from slt._program import ESS, LONGER, RHAT, program
 from slt._store import Store
 from slt._target import Same
-from slt._work import progress
+from slt._work import on_devices, progress
 from slt.triple import Triple
 from slt.zoo import Specimen
 
@@ -114,8 +114,8 @@ def replicate(
     Hamiltonian Monte Carlo of a fixed length runs for 25 data sets and four chains of each side by side, in one
     compiled program. Data sets whose chains do not mix, or where more than 1 % of the trajectories diverge, are drawn
     again by the No-U-Turn sampler, and where those do not mix, once more four times as long. Chunks of 25 are spread
-    over the local devices, and over the processes that `jax.distributed` has joined: each calls `replicate` alike and
-    gets all figures, which depend on neither number.
+    over the local devices, for each of which the program is compiled, and over the processes that `jax.distributed` has
+    joined: each calls `replicate` alike and gets all figures, which depend on neither number.
 
     **Arguments:** `key`: a JAX key; data set r depends on it and on r alone. `model`: a `Triple` or a zoo's `Specimen`;
     pass the same object again and nothing is compiled again. `n`: observations per data set, at least 3. `datasets`:
@@ -147,21 +147,29 @@ def replicate(
     size, hosts = min(CHUNK, datasets), jax.process_count()
     chunks = -(-datasets // size)
     ours = range(jax.process_index(), chunks, hosts)
-    devices = tuple(jax.local_devices()[: max(1, len(ours))])
-    run = program(Same(triple), Same(sampler), n, float(beta), size, devices, x64)
+    run = program(Same(triple), Same(sampler), n, float(beta), x64)
     about = {"n": n, "datasets": datasets, "beta": float(beta), "free_energy": bool(free_energy)}
     about |= {"key": jax.random.key_data(key).tolist(), "program": run.fingerprint(key)}
     check_alike(Store.digest(repr(about)))
     kept = Store(store, about)
     parts = {chunk: part for chunk in ours if (part := kept.load(chunk)) is not None}
     missing = [chunk for chunk in ours if chunk not in parts]
-    groups = [missing[i : i + len(devices)] for i in range(0, len(missing), len(devices))]
-    for group in progress(groups, len(groups), "groups of data sets"):
-        numbers = [chunk * size + r for chunk in np.resize(group, len(devices)) for r in range(size)]
-        found = run(jax.vmap(lambda r: jax.random.fold_in(key, r))(jnp.array(numbers)), free_energy)
-        for i, chunk in enumerate(group):
-            parts[chunk] = {name: a[i * size : (i + 1) * size] for name, a in found.items()}
-            kept.save(chunk, parts[chunk])
+
+    def compute(chunk: int, device: Any) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+        with jax.enable_x64(x64):  # pyright: ignore[reportAttributeAccessIssue]  (a thread does not inherit it)
+            numbers = jnp.arange(chunk * size, (chunk + 1) * size)
+            keys = jax.vmap(lambda r: jax.random.fold_in(key, r))(numbers)
+            found, said = run(jax.device_put(keys, device), free_energy)
+        kept.save(chunk, found)
+        return found, said
+
+    said = []
+    with on_devices(compute, missing, jax.local_devices()) as results:
+        for chunk, result in progress(results, len(missing), "chunks of data sets"):
+            parts[chunk], problems = result()
+            said += problems
+    if said:
+        warnings.warn(" Also, ".join(dict.fromkeys(said)), SltWarning, stacklevel=2)
     table = np.zeros((-(-chunks // hosts), len(NAMES), size))
     for i, chunk in enumerate(ours):
         table[i] = [parts[chunk][name] for name in NAMES]

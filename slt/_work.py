@@ -3,8 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 QUIET = 2.0  # seconds of silence: what ends before then needs no bar
@@ -56,6 +60,33 @@ def say(line: str) -> None:
     if show_progress():
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
+
+
+@contextmanager
+def on_devices(function: Callable[[Any, Any], Any], items: Sequence[Any], devices: Sequence[Any]) -> Iterator[Any]:
+    """Pairs of an item and a call for `function(item, device)`; several devices work side by side, a thread for each.
+
+    On leaving, also by an interrupt, what has not begun is dropped and what runs is waited for.
+    """
+    if min(len(items), len(devices)) < 2:
+        yield [(item, partial(function, item, devices[0])) for item in items]
+        return
+    idle: SimpleQueue[Any] = SimpleQueue()
+    for device in devices:
+        idle.put(device)
+
+    def run(item: Any) -> Any:
+        device = idle.get()
+        try:
+            return function(item, device)
+        finally:
+            idle.put(device)
+
+    pool = ThreadPoolExecutor(min(len(items), len(devices)))
+    try:
+        yield [(item, pool.submit(run, item).result) for item in items]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def progress(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:

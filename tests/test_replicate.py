@@ -114,11 +114,11 @@ def independent(key, data, *, beta):
 @pytest.mark.parametrize("sampler", [None, independent])
 def test_a_second_experiment_compiles_nothing(sampler):
     # Kills: a program built anew for each call, or its sampler for each chunk and temperature.
-    slt.replicate(KEY, TRIPLE, N, datasets=25, beta=0.5, sampler=sampler)
-    held = _program.program(Same(TRIPLE), Same(sampler), N, 0.5, 25, (jax.devices()[0],), True)
+    slt.replicate(KEY, TRIPLE, 13, datasets=25, beta=0.5, sampler=sampler)  # an n of its own
+    held = _program.program(Same(TRIPLE), Same(sampler), 13, 0.5, True)
     before, missed = [part._cache_size() for part in held.attempts], _program.program.cache_info().misses
     traced = len(TRACED)
-    slt.replicate(jax.random.key(6), TRIPLE, N, datasets=50, beta=0.5, sampler=sampler)
+    slt.replicate(jax.random.key(6), TRIPLE, 13, datasets=50, beta=0.5, sampler=sampler)
     assert [part._cache_size() for part in held.attempts] == before == ([1] if sampler else [1, 0, 0])
     assert len(TRACED) == traced == (1 if sampler else 0)
     assert _program.program.cache_info().misses == missed
@@ -219,10 +219,12 @@ os.replace = fatal
 def sampler(key, data, *, beta):
     return {"mu": jax.random.normal(key, (4, 400)) / 4}
 triple = Triple(dist.Normal(0.7, 1), lambda mu: dist.Normal(mu, 1), {"mu": dist.Normal(-1, 2)})
-found = slt.replicate(
-    jax.random.key(5), triple, 12, datasets=9, beta=0.5, sampler=None if store == "-" else sampler,
-    store=None if store == "-" else f"{store}/{rank}",
-)
+if store == "-":
+    found = slt.replicate(jax.random.key(5), slt.zoo.normal(), 50, datasets=9)
+else:
+    found = slt.replicate(
+        jax.random.key(5), triple, 12, datasets=9, beta=0.5, sampler=sampler, store=f"{store}/{rank}"
+    )
 devices = jax.local_device_count(), jax.process_count()
 np.savez(sys.argv[6], devices=devices, **{k: getattr(found, k) for k in _replicate.NAMES})
 """
@@ -247,18 +249,17 @@ def same(found, path, devices):
 
 
 @pytest.fixture
-def alone(monkeypatch):
-    """The experiment in this process: five chunks of two data sets."""
+def chunks_of_two(monkeypatch):
+    """In this process too: nine data sets are five chunks."""
     monkeypatch.setattr(_replicate, "CHUNK", 2)
-    return partial(slt.replicate, KEY, TRIPLE, N, datasets=9, beta=0.5)
 
 
 @pytest.mark.slow
-def test_devices_change_no_digit(alone, tmp_path):
-    # Five chunks on one device, on two (the last group is padded) and on eight (of which five are used). Kills: a batch
-    # whose size depends on the devices, chunks in another order.
+def test_devices_change_no_digit(chunks_of_two, tmp_path):
+    # Five chunks on one device, on two and on eight (of which five are used). Kills: one program over all devices,
+    # which rounds otherwise, a batch whose size depends on the devices, chunks in another order.
     running = {devices: start(tmp_path, f"{devices}.npz", devices=devices) for devices in (2, 8)}
-    found = alone()
+    found = slt.replicate(KEY, zoo.normal(), 50, datasets=9)
     for devices, process in running.items():
         assert process.wait() == 0
         same(found, tmp_path / f"{devices}.npz", [devices, 1])
@@ -271,7 +272,7 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_two_processes_change_no_digit_and_one_that_dies_loses_no_finished_chunk(alone, tmp_path):
+def test_two_processes_change_no_digit_and_one_that_dies_loses_no_finished_chunk(chunks_of_two, tmp_path):
     # Two processes with two devices and one, each with a store. The second is killed as it moves chunk 3 to its place,
     # having kept chunk 1; the first keeps all of its own, and two new processes go on from there to the figures of one.
     # Kills: chunks that are shared out or put together otherwise, a store that is written at the end.
@@ -294,7 +295,7 @@ def test_two_processes_change_no_digit_and_one_that_dies_loses_no_finished_chunk
     first.wait()
     assert kept() == [f"part-{i:06d}" for i in (0, 1, 2, 4)]
     again = fleet(-1)
-    found = alone(sampler=independent)
+    found = slt.replicate(KEY, TRIPLE, N, datasets=9, beta=0.5, sampler=independent)
     assert [p.wait() for p in again] == [0, 0]
     for r in (0, 1):
         same(found, tmp_path / f"{r}.npz", [2 - r, 2])
