@@ -19,6 +19,7 @@ from numpyro.infer import MCMC, NUTS
 from benchmarks.table import quick, race, report
 from slt import Triple, _many, draw_data
 from slt._mixing import ess
+from slt._program import COMPILER
 from slt._target import target
 from slt.samplers import gibbs
 
@@ -59,8 +60,13 @@ class Problem:
         self.vmapped = jax.jit(jax.vmap(self.expert))
 
     def ours(self, nuts: bool) -> Any:
-        weights = jnp.ones((len(self.keys), self.n))
-        return _many.run(self.keys, self.density, list(self.data), weights, self.beta, nuts=nuts).u
+        """A call for the chains, compiled as `slt.replicate` compiles them."""
+
+        def draws(keys: Any, data: Any) -> Any:
+            weights = jnp.ones((len(keys), self.n))
+            return _many.run(keys, self.density, data, weights, self.beta, nuts=nuts).u
+
+        return partial(jax.jit(draws, compiler_options=COMPILER), self.keys, list(self.data))
 
     def mcmc(self) -> MCMC:
         return MCMC(
@@ -179,8 +185,8 @@ def reduced_rank() -> None:
 def side_by_side(name: str, model: Any) -> None:
     problem = Problem(MODELS[name], 50, DATA_SETS, model)
     contestants = {
-        "slt, fixed length": partial(problem.ours, False),
-        "slt, NUTS": partial(problem.ours, True),
+        "slt, fixed length": problem.ours(nuts=False),
+        "slt, NUTS": problem.ours(nuts=True),
         "jit(vmap(MCMC(...).run))": lambda: problem.vmapped(problem.keys, *problem.data),
         "a loop of MCMC.run": partial(problem.loop, LOOPED),
     }
