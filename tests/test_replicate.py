@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 
@@ -17,7 +18,7 @@ import pytest
 from scipy import special
 
 import slt
-from slt import Triple, _many, _program, _replicate, _verify, conjugate, zoo
+from slt import Triple, _many, _program, _replicate, _verify, _work, conjugate, zoo
 from slt._target import Same
 from slt.samplers import gibbs
 
@@ -252,6 +253,31 @@ def same(found, path, devices):
 def chunks_of_two(monkeypatch):
     """In this process too: nine data sets are five chunks."""
     monkeypatch.setattr(_replicate, "CHUNK", 2)
+
+
+def test_each_device_works_on_one_chunk_at_a_time_and_an_error_drops_what_has_not_begun():
+    # Two devices and ten chunks; each waits until both are at work, so that one thread alone would hang. The third fails.
+    # Kills: chunks one after the other, two on one device at a time, an error swallowed, all ten computed for nothing.
+    both, busy, begun = threading.Barrier(2, timeout=30), set(), []
+
+    def compute(chunk, device):
+        assert device not in busy
+        busy.add(device)
+        begun.append(chunk)
+        if chunk < 2:
+            both.wait()
+        time.sleep(0.05)
+        busy.remove(device)
+        if chunk == 2:
+            raise RuntimeError("chunk 2")
+        return 10 * chunk
+
+    found = []
+    with pytest.raises(RuntimeError, match="chunk 2"), _work.on_devices(compute, range(10), "ab") as results:
+        for chunk, result in results:
+            found.append((chunk, result()))
+    assert found == [(0, 0), (1, 10)]
+    assert len(begun) < 6
 
 
 @pytest.mark.slow
