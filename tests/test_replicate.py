@@ -256,9 +256,10 @@ def chunks_of_two(monkeypatch):
 
 
 def test_each_device_works_on_one_chunk_at_a_time_and_an_error_drops_what_has_not_begun():
-    # Two devices and ten chunks; each waits until both are at work, so that one thread alone would hang. The third fails.
-    # Kills: chunks one after the other, two on one device at a time, an error swallowed, all ten computed for nothing.
-    both, busy, begun = threading.Barrier(2, timeout=30), set(), []
+    # Two devices and ten chunks. The first two wait for each other, so that one thread alone would fail; the third
+    # fails, and those after it last until that is known. Kills: chunks one after the other, two on one device at a
+    # time, an error swallowed, all ten computed for nothing.
+    both, known, busy, begun, found = threading.Barrier(2, timeout=30), threading.Event(), set(), [], []
 
     def compute(chunk, device):
         assert device not in busy
@@ -266,18 +267,24 @@ def test_each_device_works_on_one_chunk_at_a_time_and_an_error_drops_what_has_no
         begun.append(chunk)
         if chunk < 2:
             both.wait()
-        time.sleep(0.05)
+        if chunk > 2:
+            known.wait(30)
+            time.sleep(0.3)
         busy.remove(device)
         if chunk == 2:
             raise RuntimeError("chunk 2")
         return 10 * chunk
 
-    found = []
+    def collect(results):
+        try:
+            found.extend((chunk, result()) for chunk, result in results)
+        finally:
+            known.set()
+
     with pytest.raises(RuntimeError, match="chunk 2"), _work.on_devices(compute, range(10), "ab") as results:
-        for chunk, result in results:
-            found.append((chunk, result()))
+        collect(results)
     assert found == [(0, 0), (1, 10)]
-    assert len(begun) < 6
+    assert len(begun) < 7
 
 
 @pytest.mark.slow
