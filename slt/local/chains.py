@@ -138,7 +138,7 @@ def preconditioner(square: Any, free: Any) -> Any:
 
 
 def _words(state: Any, shape: tuple[int, int]) -> Any:
-    """Random words of a step: Threefry's rounds in one loop of XLA's, in half the time of `jax.random.bits`."""
+    """Random words of a step: Threefry's rounds in one loop of XLA's, faster than JAX's own, which takes five."""
     return jax.lax.rng_bit_generator(state, shape, algorithm=jax.lax.RandomAlgorithm.RNG_THREE_FRY)[1]
 
 
