@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
 from ext import COMPILED
 
@@ -21,6 +22,17 @@ def pytest_collection_modifyitems(items):
     """Files with slow tests come first, then the large ones: at the end no worker is left alone with a long file."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: (-slow[item.path], -item.path.stat().st_size))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_are_let_go():
+    """Each file ends without the programs it compiled: Linux gives a process 65530 pieces of memory, and a program takes
+    ten. At that limit a worker dies without a word, or hangs."""
+    yield
+    maps = Path("/proc/self/maps")
+    pieces = maps.read_bytes().count(b"\n") if maps.exists() else 0
+    jax.clear_caches()
+    assert pieces < 40_000, f"this file's tests hold {pieces} of 65530 pieces of memory: split it."
 
 
 @pytest.fixture
