@@ -81,7 +81,7 @@ def main():
             steps = dict.fromkeys(contestants, CHAINS * STEPS)
             task = f"{CHAINS} chains of {STEPS} steps: {name}"
             *rows, bound = race(
-                task, contestants, repeats=2 if quick() else 5, work=steps, unit="chain step", check=agree
+                task, contestants, repeats=1 if quick() else 5, work=steps, unit="chain step", check=agree
             )
             report([*rows, bound._replace(note="yardstick: no noise, no estimate")])
 

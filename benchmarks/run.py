@@ -1,6 +1,6 @@
 """`make bench`: every `bench_*.py` here, one table.
 
-`--quick` takes smaller sizes; names run some only.
+`--quick` takes smaller sizes and fewer problems; names run some only.
 
 What was measured is kept in `results.json`, script by script, with its date and machine; the table is in `results.md`
 and in the README. A script that fails keeps its old rows, says so, and makes the exit status 1.

@@ -47,7 +47,7 @@ class Timed(NamedTuple):
 
 
 def quick() -> bool:
-    """Whether smaller sizes are asked for (`make bench-quick`)."""
+    """Whether smaller sizes and fewer problems are asked for (`make bench-quick`)."""
     return "--quick" in sys.argv
 
 

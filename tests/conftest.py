@@ -26,8 +26,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="module")
 def programs_are_let_go():
-    """Each file ends without the programs it compiled: Linux gives a process 65530 pieces of memory, and a program takes
-    ten. At that limit a worker dies without a word, or hangs."""
+    """Each file ends without the programs it compiled: Linux gives a process 65530 pieces of memory, a program takes
+    ten, and at that limit a worker dies without a word, or hangs."""
     yield
     maps = Path("/proc/self/maps")
     pieces = maps.read_bytes().count(b"\n") if maps.exists() else 0
