@@ -1,7 +1,6 @@
 """Graders of chapter 1: each compares with another route to the answer than the official solution takes."""
 
 import numpy as np
-from scipy import stats
 from scipy.special import logsumexp
 
 from slt.grading import expect
@@ -232,6 +231,8 @@ EXERCISES = (
 
 
 def test_1_1_matches_the_definition(answer, rng):
+    from scipy import stats
+
     size = int(rng.integers(3, 7))
     p, counts = rng.dirichlet(np.full(size, 3.0)), rng.integers(1, 20, size)
     f = counts / counts.sum()
@@ -378,6 +379,8 @@ def test_1_7_against_the_integral(answer, rng):
 
 
 def test_1_8_value(answer, rng):
+    from scipy import stats
+
     m0, apart = rng.normal(0, 1), rng.uniform(1, 2)
     m, (s, s0) = m0 + apart, rng.uniform(0.5, 2, 2)
     x, w = np.polynomial.hermite_e.hermegauss(40)
@@ -460,6 +463,8 @@ def test_1_10_no_overflow(answer, rng):
 
 
 def test_1_11_value(answer, rng):
+    from scipy import stats
+
     n, tau = int(rng.integers(4, 9)), float(rng.uniform(0.5, 2))
     x = rng.normal(1, 1, n)
 
@@ -488,6 +493,8 @@ def test_1_11_value(answer, rng):
 
 
 def test_1_12_steps(answer, rng):
+    from scipy import stats
+
     p = rng.uniform(0.1, 0.8, int(rng.integers(20, 40)))
     given = f"{len(p)} densities p between 0.1 and 0.8"
     steps = expect.steps(answer(p), "training", "cv", "product", "equality", given=given)
@@ -639,6 +646,8 @@ def test_1_15_large_free_energies(answer, rng):
 
 
 def test_1_16_against_refits(answer, rng):
+    from scipy import stats
+
     n, sigma = int(rng.integers(5, 10)), float(rng.uniform(0.5, 2))
     x = np.append(rng.uniform(0.3, 1, n - 1), 3.0) * rng.permutation(np.resize([-1.0, 1.0], n))
     y = 0.7 * x + rng.normal(0, 1, n)
