@@ -50,8 +50,8 @@ def criteria(log_lik: LogLik, *, beta: float = 1.0, log_weights: LogWeights | No
     W_n = T_n + \frac{\beta}{n} V_n, \quad V_n = \sum_i \mathbb{V}_w[\log p(X_i \mid w)]$$
 
     The same numbers as `training_loss`, `cv_loss(..., method="plain")`, `waic_loss` and `functional_variance`, faster
-    and without a second matrix in memory; all cores are used. `cv` has no Pareto smoothing and no warning: look at
-    `slt.pareto_k` before you trust it.
+    and without a second matrix in memory; all cores are used. A `np.memmap` that is larger than the free memory is read
+    once, some rows at a time. `cv` has no Pareto smoothing and no warning: look at `slt.pareto_k` before you trust it.
 
     **Arguments:** `log_lik`: $\log p(X_i \mid w_s)$, shape `(draws, n)`, in nats, untempered, draws from the posterior
     at inverse temperature `beta`. `log_weights`: log posterior weights of the draws, shape `(draws,)`, up to a

@@ -9,18 +9,20 @@ underflow; what remains is for the caller to do the careful way.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from mmap import mmap
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from slt._exp import exp_pair
-from slt._work import workers
+from slt._work import free_memory, workers
 
 WIDTH = 2048  # columns of a tile: its sums stay in the nearest cache
 UNROLL = 8  # rows added in the matrix's precision before they join the float64 sums
 COPY = 2**25  # bytes copied at a time when the matrix is not laid out row after row
+BAND = 2**29  # bytes of whole rows read at a time from a file that is larger than the free memory
 PILOTS = 8  # rows whose mean is the shift
 LINE = 16  # entries of float32 in a line of the cache
 ALIGNMENT = 64  # bytes: an array that starts there is read in place
@@ -56,13 +58,19 @@ def sums(a: np.ndarray, weights: np.ndarray | None, beta: float) -> Sums:
         pilots = np.linspace(0, len(a) - 1, min(PILOTS, len(a))).astype(int)
     else:
         pilots = np.argsort(-weights, kind="stable")[:PILOTS]
-    parts = [[p[lo - start :] for p in part] for start, lo, part in _run(a, dtype, pilots, weights, float(beta))]
-    shift, *rest = (np.concatenate(p) for p in zip(*parts, strict=True))
+    leading, shift, rest = a[pilots], np.empty(0), []
+    for rows, band in _bands(a):
+        of_band = None if weights is None else weights[rows]
+        tiles = _run(band, leading, dtype, of_band, float(beta))
+        parts = [[p[lo - start :] for p in part] for start, lo, part in tiles]
+        shift, *more = (np.concatenate(p) for p in zip(*parts, strict=True))
+        rest = [r + m for r, m in zip(rest, more, strict=True)] if rest else more
     # The reciprocal of a number that lost digits to underflow is beyond these bounds, whatever its weight.
     bound, digits = (1e280, 1e4) if dtype == np.float64 else (1e25, 1e2)
     if weights is None:
         rest = [r / len(a) for r in rest]
     likelihood, inverse, remaining, mean, square = rest
+    remaining = np.ones_like(mean) if beta == 1 else remaining
     with np.errstate(all="ignore"):
         safe = square <= digits * (square - mean**2)
         for s in (likelihood, inverse, remaining):
@@ -70,7 +78,20 @@ def sums(a: np.ndarray, weights: np.ndarray | None, beta: float) -> Sums:
     return Sums(shift, likelihood, inverse, remaining, mean, square, safe)
 
 
-def _run(a: np.ndarray, dtype: np.dtype, pilots: np.ndarray, weights: np.ndarray | None, beta: float) -> Iterator:
+def _bands(a: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """All rows; of a file that memory cannot keep, some rows at a time, so that each of its pages is read once."""
+    owner: Any = a
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if not (isinstance(owner, mmap) and a.flags.c_contiguous and a.nbytes > (free_memory() or np.inf)):
+        yield slice(None), a
+        return
+    height = max(1, BAND * len(a) // a.nbytes)
+    for lo in range(0, len(a), height):
+        yield slice(lo, lo + height), np.array(a[lo : lo + height])
+
+
+def _run(a: np.ndarray, leading: np.ndarray, dtype: np.dtype, weights: np.ndarray | None, beta: float) -> Iterator:
     """For each tile: the first column computed, the first one wanted, and its sums."""
     with ThreadPoolExecutor(workers()) as pool:
         for start, block in _blocks(a, dtype):
@@ -82,10 +103,10 @@ def _run(a: np.ndarray, dtype: np.dtype, pilots: np.ndarray, weights: np.ndarray
             flat = block.reshape(-1)[offset:]
             tiles = [min(lo, n - width) for lo in range(0, n, width)]
 
-            def tile(lo: int, block=block, flat=flat, n=n, offset=offset, width=width):
+            def tile(lo: int, block=block, flat=flat, n=n, offset=offset, width=width, start=start):
                 with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"):
                     columns = slice(lo, lo + width)
-                    shift = block[pilots, columns].mean(0, dtype=np.float64).astype(dtype)
+                    shift = leading[:, start + lo : start + lo + width].mean(0, dtype=np.float64).astype(dtype)
                     x = jax.device_put(flat, may_alias=True)
                     options = {"width": width, "plain": beta == 1}
                     w = None if weights is None else weights.astype(dtype)
@@ -120,7 +141,7 @@ def _blocks(a: np.ndarray, dtype: np.dtype) -> Iterator[tuple[int, np.ndarray]]:
 # XLA uses half of a wide vector unit unless it is told; a processor without one ignores this.
 @partial(jax.jit, static_argnames=("width", "plain"), compiler_options={"xla_cpu_prefer_vector_width": 512})
 def _tile(x, first, shift, start, shape, weights, beta, *, width, plain):
-    """Sums over the rows of one tile; row s >= 1 starts at entry `s * n + start` of `x`."""
+    """Sums over the rows of one tile, but that of ones; row s >= 1 starts at entry `s * n + start` of `x`."""
 
     draws, n = shape
     beta = jnp.asarray(beta).astype(x.dtype)
@@ -157,7 +178,4 @@ def _tile(x, first, shift, start, shape, weights, beta, *, width, plain):
     total = jax.lax.fori_loop(0, loops, partial(body, begin=1, step=UNROLL), total)
     done = 1 + loops * UNROLL
     total = jax.lax.fori_loop(0, draws - done, partial(body, begin=done, step=1), total)
-    if plain:
-        one = jnp.ones(width) * (draws if weights is None else 1)
-        total = (*total[:2], one, *total[3:])
     return total
