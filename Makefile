@@ -15,7 +15,7 @@ help:
 	@echo "make notebooks  one notebook per chapter in _build/notebooks"
 	@echo "make lint       ruff and pyright"
 	@echo "make bench      the benchmarks, all of them, into the README's table"
-	@echo "make bench-quick  a smaller round of them: five minutes, and as long once to install them"
+	@echo "make bench-quick  a smaller round of them, about five minutes; the first one also installs the others"
 	@echo "make clean      remove everything that was built, except .venv"
 
 # The first interpreter that *runs* and is new enough wins: a name on the PATH may be a shim for nothing.

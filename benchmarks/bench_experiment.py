@@ -196,9 +196,9 @@ def side_by_side(name: str, model: Any) -> None:
 def main():
     jax.config.update("jax_enable_compilation_cache", False)  # compilation is timed
     numpyro.enable_x64()
-    models = dict(zip(MODELS, (normal, logistic), strict=True))
-    for name in list(models)[: 1 if quick() else None]:
-        side_by_side(name, models[name])
+    both = list(zip(MODELS, (normal, logistic), strict=True))
+    for name, model in both[: 1 if quick() else None]:
+        side_by_side(name, model)
     if not quick():
         reduced_rank()
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from slt._exp import exp_pair
-from slt._work import free_memory, workers
+from slt._work import free_memory, tile, workers
 
 WIDTH = 2048  # columns of a tile: its sums stay in the nearest cache
 UNROLL = 8  # rows added in the matrix's precision before they join the float64 sums
@@ -86,7 +86,7 @@ def _bands(a: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     if not (isinstance(owner, mmap) and a.flags.c_contiguous and a.nbytes > (free_memory() or np.inf)):
         yield slice(None), a
         return
-    height = max(1, BAND * len(a) // a.nbytes)
+    height = tile(len(a), max(1, BAND * len(a) // a.nbytes))
     for lo in range(0, len(a), height):
         yield slice(lo, lo + height), np.array(a[lo : lo + height])
 
@@ -103,7 +103,7 @@ def _run(a: np.ndarray, leading: np.ndarray, dtype: np.dtype, weights: np.ndarra
             flat = block.reshape(-1)[offset:]
             tiles = [min(lo, n - width) for lo in range(0, n, width)]
 
-            def tile(lo: int, block=block, flat=flat, n=n, offset=offset, width=width, start=start):
+            def one(lo: int, block=block, flat=flat, n=n, offset=offset, width=width, start=start):
                 with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]), np.errstate(all="ignore"):
                     columns = slice(lo, lo + width)
                     shift = leading[:, start + lo : start + lo + width].mean(0, dtype=np.float64).astype(dtype)
@@ -114,7 +114,7 @@ def _run(a: np.ndarray, leading: np.ndarray, dtype: np.dtype, weights: np.ndarra
                     return [shift.astype(np.float64), *(np.asarray(o) for o in out)]
 
             done = start
-            for lo, part in zip(tiles, pool.map(tile, tiles), strict=True):
+            for lo, part in zip(tiles, pool.map(one, tiles), strict=True):
                 yield start + lo, done, part
                 done = start + lo + width
 
@@ -141,7 +141,10 @@ def _blocks(a: np.ndarray, dtype: np.dtype) -> Iterator[tuple[int, np.ndarray]]:
 # XLA uses half of a wide vector unit unless it is told; a processor without one ignores this.
 @partial(jax.jit, static_argnames=("width", "plain"), compiler_options={"xla_cpu_prefer_vector_width": 512})
 def _tile(x, first, shift, start, shape, weights, beta, *, width, plain):
-    """Sums over the rows of one tile, but that of ones; row s >= 1 starts at entry `s * n + start` of `x`."""
+    """Sums over the rows of one tile; row s >= 1 starts at entry `s * n + start` of `x`.
+
+    Where `plain`, the third, a sum of ones, is left at zero: the caller knows it.
+    """
 
     draws, n = shape
     beta = jnp.asarray(beta).astype(x.dtype)

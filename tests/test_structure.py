@@ -200,6 +200,19 @@ def test_import_slt_loads_nothing_heavy():
     assert out.strip() == "[]"
 
 
+def test_the_graders_load_nothing_heavy_before_they_run():
+    # A learner waits for it at each `slt check`.
+    heavy = (*HEAVY, "jax", "scipy.stats")
+    code = (
+        "import importlib, pkgutil, sys; from slt.grading import chapters, cli; "
+        "names = [m.name for m in pkgutil.iter_modules(chapters.__path__)]; "
+        "[importlib.import_module(f'slt.grading.chapters.{name}') for name in names]; "
+        f"print(len(names) > 0, [m for m in {heavy} if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "True []"
+
+
 def test_importing_slt_changes_no_jax_setting():
     code = (
         "import jax; before = jax.config.values.copy(); import slt, slt.losses, slt.posterior, slt.conjugate; "

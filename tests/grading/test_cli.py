@@ -251,9 +251,10 @@ def test_watch_checks_again_on_a_save_and_ends_with_ctrl_c(write, monkeypatch, c
     assert "got       0.3" in out
 
 
-def test_watch_ends_when_all_is_solved(write):
+def test_watch_ends_when_all_is_solved(write, monkeypatch):
     for name, body in SOLVED.items():
         write(name, body)
+    monkeypatch.setattr(cli.time, "sleep", lambda seconds: pytest.fail("it waits for another save"))
     assert main(["watch"]) == 0
 
 
